@@ -1,0 +1,46 @@
+/**
+ * The blob contract: immutable byte strings, durable before metadata names them. Adapters: `./files`.
+ * Every adapter passes `./blob-store.suite.ts`.
+ *
+ * @module
+ */
+
+/**
+ * 48 lower-case hex digits: 16 of the id of the writing process's session, then 32 random ones. So the blobs that a dead
+ * session left behind are found without a walk over the store.
+ */
+export type BlobId = string
+
+/** The 16 hex digits of a session. */
+export type SessionId = string
+
+export interface BlobWriter {
+  /** Appends; resolves when the writer is ready for more (back-pressure). The chunks may be reused after it resolved. */
+  write(chunks: readonly Uint8Array[]): Promise<void>
+  /** Makes the blob durable, under its name (data and directory synced), and closes the writer. */
+  sync(): Promise<void>
+  /** Removes what was written. Never throws; safe after an error and after `sync` failed. */
+  abort(): Promise<void>
+}
+
+/** @throws StorageError `not-found`, `full`, `unavailable`, `exists` */
+export interface BlobStore {
+  create(blobId: BlobId): Promise<BlobWriter>
+  /**
+   * Streams `length` bytes from `offset`, in chunks of the adapter's choice (about 512 KiB), reading ahead by at most one chunk.
+   * Throws `not-found` before the first chunk if there is no such blob, `truncated` if it is shorter. Ending the
+   * iteration early closes the file.
+   */
+  read(blobId: BlobId, offset: number, length: number): AsyncIterable<Uint8Array>
+  /** The blob's size in bytes, or `undefined` if there is none. */
+  size(blobId: BlobId): Promise<number | undefined>
+  /** Resolves to false if there was none. */
+  delete(blobId: BlobId): Promise<boolean>
+  /** Sessions that have, or may have, blobs. */
+  sessions(): AsyncIterable<SessionId>
+  /** The blobs of a session, unfinished ones included, in no order. */
+  list(sessionId: SessionId): AsyncIterable<{ readonly blobId: BlobId; readonly sizeBytes: number }>
+  /** Free and total bytes of the medium, where it can tell. */
+  capacity(): Promise<{ readonly freeBytes: number; readonly totalBytes: number } | undefined>
+  close(): Promise<void>
+}
