@@ -1,0 +1,7 @@
+/**
+ * The S3 operations: parse, authorise, engine, format.
+ *
+ * @module
+ */
+
+export * from './request.ts'
