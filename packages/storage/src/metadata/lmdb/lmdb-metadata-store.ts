@@ -1,0 +1,208 @@
+/**
+ * The embedded metadata engine: LMDB with group commit (DESIGN 4).
+ *
+ * Commits queue up while the group before them is being written and synced; the next group takes all of them, checks and
+ * applies them in one write transaction and shares one fsync. At most one group waits for LMDB's write lock at a time.
+ * One process commits; others may read the same directory.
+ *
+ * @module
+ */
+
+import { statSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { StorageError } from '../../storage-error.ts'
+import { checkCommit } from '../commit-limits.ts'
+import type { Commit, CommitResult, MetadataStats, MetadataStore, Snapshot } from '../contract.ts'
+import { applyBatch } from './apply-batch.ts'
+import { checkFileSystem } from './file-system.ts'
+import { type LmdbEnvironment, openLmdbEnvironment } from './lmdb-environment.ts'
+import { commitErrorOf, failsTransaction, storageErrorOf } from './lmdb-errors.ts'
+import { type LmdbReadFigures, LmdbSnapshot } from './lmdb-snapshot.ts'
+
+export interface LmdbMetadataStoreOptions {
+  /**
+   * Ends the process, at once and without returning. Called when a write failed half-way inside a transaction that can
+   * neither be completed nor rolled back: only a process that dies before LMDB commits keeps the store whole.
+   */
+  readonly onFatal: (error: StorageError) => void
+  /** Address space for the map, the most that the database can grow to, in bytes. No memory is used for it. Default 1 TiB. */
+  readonly mapSizeBytes?: number
+  /** Most snapshots at a time with states of their own, over all processes. Default 1,024. */
+  readonly maxReaders?: number
+  /** Most commits that may wait; more are refused as `unavailable`. Default 16,384. */
+  readonly maxQueuedCommits?: number
+  /** Told what an operator should know, once, when the store is opened. Default: nobody. */
+  readonly onWarning?: (message: string) => void
+}
+
+/** Figures beyond the contract's. */
+export interface LmdbMetadataStats extends MetadataStats, Readonly<LmdbReadFigures> {
+  readonly queuedCommits: number
+  readonly openSnapshots: number
+}
+
+/** Most commits in a group: bounds the time that the event loop stands still while a group is applied. */
+const maxGroupCommits = 512
+
+interface PendingCommit {
+  readonly commit: Commit
+  readonly resolve: (result: CommitResult) => void
+  readonly reject: (error: StorageError) => void
+}
+
+interface Group {
+  pending: readonly PendingCommit[]
+  results: readonly CommitResult[]
+  error: StorageError | undefined
+}
+
+/**
+ * Opens the store in `directory`, which is made (mode 0700) if it is missing.
+ *
+ * @throws StorageError `invalid` on a network file system, `corrupt`, `unavailable`
+ */
+export async function openLmdbMetadataStore(
+  directory: string,
+  options: LmdbMetadataStoreOptions,
+): Promise<LmdbMetadataStore> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await checkFileSystem(directory, options.onWarning)
+  } catch (error) {
+    throw storageErrorOf(error, `cannot open the metadata store in ${directory}`)
+  }
+  const environment = openLmdbEnvironment(directory, options.mapSizeBytes ?? 2 ** 40, options.maxReaders ?? 1024)
+  return new LmdbMetadataStore(environment, join(directory, 'data.mdb'), options)
+}
+
+/** See {@link openLmdbMetadataStore}. Keys and values given to `commit` must not change until it has settled. */
+export class LmdbMetadataStore implements MetadataStore {
+  readonly #environment: LmdbEnvironment
+  readonly #dataFile: string
+  readonly #maxQueuedCommits: number
+  readonly #onFatal: (error: StorageError) => void
+  readonly #snapshots = new Set<LmdbSnapshot>()
+  readonly #groups = new Set<Promise<void>>()
+  readonly #figures = { commits: 0, failedChecks: 0, batches: 0, gets: 0, seeks: 0, entriesListed: 0 }
+  #queue: PendingCommit[] = []
+  #isGroupWaiting = false
+  #closing: Promise<void> | undefined
+  #fatal: StorageError | undefined
+
+  /** @internal Use {@link openLmdbMetadataStore}. */
+  constructor(environment: LmdbEnvironment, dataFile: string, options: LmdbMetadataStoreOptions) {
+    this.#environment = environment
+    this.#dataFile = dataFile
+    this.#maxQueuedCommits = options.maxQueuedCommits ?? 16_384
+    this.#onFatal = options.onFatal
+  }
+
+  /** @throws StorageError `unavailable` if the store is closed or has no reader slot left */
+  snapshot(): Snapshot {
+    const refusal = this.#refusal()
+    if (refusal !== undefined) throw refusal
+    try {
+      const snapshot = new LmdbSnapshot(this.#environment, this.#figures, (released) =>
+        this.#snapshots.delete(released),
+      )
+      this.#snapshots.add(snapshot)
+      return snapshot
+    } catch (error) {
+      throw storageErrorOf(error, 'cannot begin a snapshot')
+    }
+  }
+
+  async commit(commit: Commit): Promise<CommitResult> {
+    const refusal = this.#refusal()
+    if (refusal !== undefined) throw refusal
+    checkCommit(commit)
+    if (this.#queue.length >= this.#maxQueuedCommits)
+      throw new StorageError('unavailable', 'too many commits are waiting')
+    return await new Promise<CommitResult>((resolve, reject) => {
+      this.#queue.push({ commit, resolve, reject })
+      this.#startGroup()
+    })
+  }
+
+  stats(): LmdbMetadataStats {
+    const mapBytes = statSync(this.#dataFile, { throwIfNoEntry: false })?.size ?? 0
+    return { ...this.#figures, mapBytes, queuedCommits: this.#queue.length, openSnapshots: this.#snapshots.size }
+  }
+
+  /** Commits what is queued, ends the snapshots that are still open and closes the files. Refuses new work at once. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    while (this.#groups.size > 0) await Promise.all(this.#groups)
+    for (const snapshot of [...this.#snapshots]) snapshot.release()
+    await this.#environment.root.close()
+  }
+
+  #refusal(): StorageError | undefined {
+    if (this.#closing !== undefined) return new StorageError('unavailable', 'the metadata store is closed')
+    return this.#fatal
+  }
+
+  #startGroup(): void {
+    if (this.#isGroupWaiting || this.#queue.length === 0) return
+    this.#isGroupWaiting = true
+    const group: Group = { pending: [], results: [], error: undefined }
+    const done = this.#environment.root
+      .transaction(() => this.#applyGroup(group))
+      .then(
+        () => this.#settle(group),
+        async (error: unknown) => this.#fail(group, await commitErrorOf(error)),
+      )
+    this.#groups.add(done)
+    void done.finally(() => this.#groups.delete(done))
+  }
+
+  /** Runs inside the write transaction and must not throw: the binding would commit what was done so far (DESIGN 4). */
+  #applyGroup(group: Group): void {
+    this.#isGroupWaiting = false
+    group.pending = this.#queue.splice(0, maxGroupCommits)
+    try {
+      const commits = group.pending.map((pending) => pending.commit)
+      group.results = applyBatch(this.#environment, commits)
+    } catch (error) {
+      group.error = storageErrorOf(error, 'cannot write metadata')
+      if (!failsTransaction(error)) this.#die(group.error)
+    }
+    // Not from inside the transaction: a nested one would join it.
+    if (this.#queue.length > 0) queueMicrotask(() => this.#startGroup())
+  }
+
+  #settle(group: Group): void {
+    if (group.error !== undefined) {
+      this.#die(group.error)
+      this.#fail(group, group.error)
+      return
+    }
+    this.#figures.batches++
+    for (const [i, pending] of group.pending.entries()) {
+      const result = group.results[i]
+      if (result === undefined) continue
+      if (result.committed) this.#figures.commits++
+      else this.#figures.failedChecks++
+      pending.resolve(result)
+    }
+  }
+
+  #fail(group: Group, error: StorageError): void {
+    // A transaction that never began has taken no commits: those of the queue would wait for ever.
+    if (group.pending.length === 0) {
+      this.#isGroupWaiting = false
+      group.pending = this.#queue.splice(0)
+    }
+    for (const pending of group.pending) pending.reject(group.error ?? error)
+  }
+
+  #die(error: StorageError): void {
+    this.#fatal = new StorageError('unavailable', 'the metadata store has failed', { cause: error })
+    this.#onFatal(error)
+  }
+}
