@@ -1,0 +1,11 @@
+/**
+ * Accounts, access keys, and the decision who may do what.
+ *
+ * @module
+ */
+
+export type { RecordSealing } from './account-records.ts'
+export * from './accounts.ts'
+export * from './accounts-error.ts'
+export { newAccessKeyId, newSecretAccessKey, type RandomBytes } from './credentials.ts'
+export * from './principal.ts'

@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest'
+import { canonicalUserId, isAuthorised, type Principal } from './principal.ts'
+
+const principal: Principal = { accountId: '111111111111', accessKeyId: 'SRAKX', isRootAccount: true }
+
+describe('authorisation', () => {
+  it('lets an account do everything with its own buckets', () => {
+    expect(isAuthorised(principal, 's3:GetObject', { bucketOwner: '111111111111' })).toBe(true)
+    expect(isAuthorised(principal, 's3:CreateBucket', {})).toBe(true)
+  })
+
+  it("lets no account near another's buckets, not even the first one", () => {
+    expect(isAuthorised(principal, 's3:GetObject', { bucketOwner: '222222222222' })).toBe(false)
+  })
+
+  it('lets anonymous callers do nothing', () => {
+    expect(isAuthorised(undefined, 's3:GetObject', { bucketOwner: '111111111111' })).toBe(false)
+    expect(isAuthorised(undefined, 's3:ListAllMyBuckets', {})).toBe(false)
+  })
+})
+
+describe('canonical user ids', () => {
+  it('are 64 hexadecimal digits that never change', () => {
+    expect(canonicalUserId('111111111111')).toBe('45138544175d327797ca6a1ff4918bf40427b360b3c1b79cae763545fd6a7bdc')
+    expect(canonicalUserId('111111111112')).not.toBe(canonicalUserId('111111111111'))
+  })
+})
