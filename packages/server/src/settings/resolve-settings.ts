@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { ServerError } from '../server-error.ts'
 import type { RawSetting } from './raw-setting.ts'
 import { type Environment, readEnvironment } from './read-environment.ts'

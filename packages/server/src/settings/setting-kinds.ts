@@ -5,7 +5,7 @@
  * @module
  */
 import { isIP } from 'node:net'
-import { z } from 'zod'
+import * as z from 'zod'
 
 export interface SettingKind<T> {
   /** For the reference: what a person may write. */

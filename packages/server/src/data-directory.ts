@@ -1,0 +1,184 @@
+/**
+ * The data directory: its layout, and a format stamp in it and in the metadata directory, so that a directory of a newer
+ * release, of something else, or of another deployment is refused before anything in it is touched.
+ *
+ * @module
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import * as z from 'zod'
+import { systemErrorCode, writeDurably } from './durable-file.ts'
+import { ServerError } from './server-error.ts'
+
+/** Frozen: data depends on it. A release that writes something older ones cannot read raises it and adds an upgrade below. */
+export const currentFormat = 1
+
+/** From format n to n + 1, in place, safe to be run again after a crash. */
+const upgrades: ReadonlyMap<number, (directory: string) => Promise<void>> = new Map()
+
+const stampName = 'strongroom.json'
+
+const Stamp = z.object({
+  product: z.literal('strongroom'),
+  format: z.int().min(1),
+  /** Made with the directory; the metadata directory carries the same. */
+  deployment: z.uuid(),
+  createdAt: z.iso.datetime(),
+})
+
+type Stamp = z.output<typeof Stamp>
+
+export interface DataDirectory {
+  readonly root: string
+  readonly metadata: string
+  readonly blobs: string
+  readonly keys: string
+  /** Certificates made for trying out. */
+  readonly certs: string
+  readonly rootKeyFile: string
+  readonly deploymentId: string
+  /** It was made by this call. */
+  readonly isNew: boolean
+}
+
+export interface DataDirectoryOptions {
+  /** Default: `metadata` in the data directory. */
+  readonly metadata?: string | undefined
+  /** Refuse instead of making a directory that is not there. Default false. */
+  readonly mustExist?: boolean
+  readonly now?: () => number
+}
+
+/** @throws ServerError `data-directory`: not ours, newer, not writable, or two directories that do not belong together. */
+export async function openDataDirectory(path: string, options: DataDirectoryOptions = {}): Promise<DataDirectory> {
+  const root = resolve(path)
+  const metadata = resolve(options.metadata ?? join(root, 'metadata'))
+  const found = await readStamp(root)
+  if (found === undefined && options.mustExist === true) {
+    throw new ServerError('data-directory', `${root} is not a Strongroom data directory`)
+  }
+  const stamp = found ?? (await makeDirectory(root, options.now ?? Date.now))
+  await bringUpToDate(root, stamp)
+  await adoptMetadataDirectory(metadata, root, stamp)
+  const directories = { blobs: join(root, 'blobs'), keys: join(root, 'keys'), certs: join(root, 'certs') }
+  for (const directory of Object.values(directories)) await makePrivate(directory)
+  return {
+    root,
+    metadata,
+    ...directories,
+    rootKeyFile: join(root, 'root.key'),
+    deploymentId: stamp.deployment,
+    isNew: found === undefined,
+  }
+}
+
+async function readStamp(directory: string): Promise<Stamp | undefined> {
+  const file = join(directory, stampName)
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return undefined
+    throw new ServerError('data-directory', `${file} cannot be read`, { cause: error })
+  }
+  let content: unknown
+  try {
+    content = JSON.parse(text)
+  } catch (error) {
+    throw new ServerError('data-directory', `${file} is damaged: restore it from a backup`, { cause: error })
+  }
+  const stamp = Stamp.safeParse(content)
+  if (!stamp.success) throw new ServerError('data-directory', `${file} is not the stamp of a Strongroom data directory`)
+  return stamp.data
+}
+
+const makePrivate = async (directory: string): Promise<void> => {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new ServerError('data-directory', `${directory} cannot be made (${systemErrorCode(error)})`, { cause: error })
+  }
+}
+
+/** Names that may stand in a directory that counts as empty: what file systems make, and what a crash of ours left. */
+const isHarmless = (name: string): boolean =>
+  name === 'lost+found' || name === '.DS_Store' || (name.startsWith(stampName) && name.endsWith('.tmp'))
+
+async function makeDirectory(root: string, now: () => number): Promise<Stamp> {
+  await makePrivate(root)
+  await refuseOthersDirectory(root)
+  const stamp = {
+    product: 'strongroom',
+    format: currentFormat,
+    deployment: randomUUID(),
+    createdAt: new Date(now()).toISOString(),
+  } as const
+  await writeStamp(root, stamp)
+  return stamp
+}
+
+async function refuseOthersDirectory(directory: string): Promise<void> {
+  const names = (await readdir(directory)).filter((name) => !isHarmless(name))
+  if (names.length === 0) return
+  const what = names.includes('.minio.sys')
+    ? 'is a MinIO drive: its objects can be copied over S3 (docs/guides), not opened in place'
+    : 'is not empty and is not a Strongroom data directory'
+  throw new ServerError('data-directory', `${directory} ${what}. Name another directory with --data`)
+}
+
+async function writeStamp(directory: string, stamp: Stamp): Promise<void> {
+  try {
+    await writeDurably(join(directory, stampName), `${JSON.stringify(stamp, undefined, 2)}\n`, 0o600)
+  } catch (error) {
+    throw new ServerError('data-directory', `${directory} cannot be written to (${systemErrorCode(error)})`, {
+      cause: error,
+    })
+  }
+}
+
+async function bringUpToDate(root: string, stamp: Stamp): Promise<void> {
+  if (stamp.format > currentFormat) {
+    throw new ServerError(
+      'data-directory',
+      `${root} was written by a newer Strongroom (format ${stamp.format}; this one knows up to ${currentFormat}). Start the newer release; nothing was changed`,
+    )
+  }
+  for (let format = stamp.format; format < currentFormat; format++) {
+    const upgrade = upgrades.get(format)
+    if (upgrade === undefined) {
+      throw new ServerError(
+        'data-directory',
+        `${root} has format ${format}, which this release cannot upgrade. Start the release that wrote it and copy the objects over S3`,
+      )
+    }
+    await upgrade(root)
+    await writeStamp(root, { ...stamp, format: format + 1 })
+  }
+}
+
+async function adoptMetadataDirectory(metadata: string, root: string, stamp: Stamp): Promise<void> {
+  await makePrivate(metadata)
+  const found = await readStamp(metadata)
+  if (found === undefined) {
+    await refuseOthersDirectory(metadata)
+    await refuseLostMetadata(metadata, root)
+    await writeStamp(metadata, stamp)
+  } else if (found.deployment !== stamp.deployment) {
+    throw new ServerError('data-directory', `${metadata} belongs to another deployment than ${root}`)
+  }
+}
+
+/**
+ * An empty metadata directory is right after a crash between the two stamps, and wrong (a forgotten `--metadata`) once the
+ * deployment has a keyring, which is made after both.
+ */
+async function refuseLostMetadata(metadata: string, root: string): Promise<void> {
+  const entries = await readdir(root, { withFileTypes: true })
+  const hasLived = entries.some((entry) => entry.isFile() && entry.name !== stampName && !isHarmless(entry.name))
+  if (!hasLived) return
+  throw new ServerError(
+    'data-directory',
+    `${metadata} is empty, but ${root} has been in use: name its metadata directory with --metadata`,
+  )
+}
