@@ -24,4 +24,17 @@ export {
   type LmdbMetadataStoreOptions,
   openLmdbMetadataStore,
 } from './metadata/lmdb/lmdb-metadata-store.ts'
+export { MemoryMetadataStore } from './metadata/memory-metadata-store.ts'
 export { StorageError, type StorageErrorCode } from './storage-error.ts'
+export {
+  byteString,
+  defineTuple,
+  descending,
+  fixedBytes,
+  prefixEnd,
+  type TupleElement,
+  type TupleKey,
+  type TupleValues,
+  text,
+  uint64,
+} from './tuple.ts'
