@@ -1,0 +1,167 @@
+/**
+ * `npm run bench`: starts a server in a process of its own, loads it from this one over TLS with signed requests on
+ * kept-alive connections, and prints a table; see `--help`. `scripts/bench.mjs` calls {@link runBench}.
+ *
+ * @module
+ */
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { allModes, benchBucket, makeCells } from './cells.ts'
+import { Client, type ClientOptions, type EncryptionMode } from './client.ts'
+import type { Target } from './connection.ts'
+import { type CellResult, runCell } from './run-cell.ts'
+import { type MeasuredServer, startServer } from './server-process.ts'
+import { formatTable } from './table.ts'
+
+const help = `npm run bench -- [options]
+
+  --cells TEXT       only cells whose name contains one of these (comma separated): "PUT 4 KiB,HEAD"
+  --modes LIST       of none,sse-s3,sse-kms,sse-c (default all)
+  --seconds N        of each timed phase (default 5), after 1 of warming up
+  --runtime NAME     node (default) or bun, or a path: what the server runs on
+  --json FILE        write the results as JSON too
+  --profile DIR      write a processor profile of the server there (open it in a browser's developer tools)
+  --directory DIR    where the server's data directory is made (default: the system's for temporary files)
+  --against URL      measure this endpoint instead; takes the keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
+                     the CA bundle from --ca FILE, and --pid N (several times) for processor time and memory
+  --server-arg ARG   passed to "strongroom server" (several times)
+  --region NAME      default us-east-1
+`
+
+const options = {
+  cells: { type: 'string' },
+  modes: { type: 'string', default: allModes.join(',') },
+  seconds: { type: 'string', default: '5' },
+  runtime: { type: 'string', default: 'node' },
+  json: { type: 'string' },
+  profile: { type: 'string' },
+  directory: { type: 'string' },
+  against: { type: 'string' },
+  ca: { type: 'string' },
+  pid: { type: 'string', multiple: true },
+  'server-arg': { type: 'string', multiple: true },
+  region: { type: 'string', default: 'us-east-1' },
+  help: { type: 'boolean', default: false },
+} as const
+
+type Settings = ReturnType<typeof parseSettings>
+
+function parseSettings(args: readonly string[]) {
+  return parseArgs({ args: [...args], options }).values
+}
+
+/** Runs the bench. @returns the exit code */
+export async function runBench(args: readonly string[]): Promise<number> {
+  const settings = parseSettings(args)
+  if (settings.help) {
+    process.stdout.write(help)
+    return 0
+  }
+  const modes = parseModes(settings.modes)
+  const wanted = settings.cells?.split(',')
+  const cells = makeCells(modes).filter(
+    (cell) => wanted === undefined || wanted.some((text) => cell.name.includes(text)),
+  )
+  if (cells.length === 0) throw new Error(`no cell is named like ${settings.cells}`)
+  const server = await findServer(settings)
+  try {
+    const results: CellResult[] = []
+    const client = clientOptions(server, settings.region)
+    await makeBucket(client)
+    for (const cell of cells) {
+      process.stderr.write(`${cell.name}, ${cell.mode} …\n`)
+      const secondsPerCell = Number(settings.seconds)
+      results.push(await runCell(cell, { client, pids: server.pids, secondsPerCell, warmupSeconds: 1 }))
+    }
+    process.stdout.write(`${machine(settings)}\n\n${formatTable(results)}\n`)
+    if (settings.json !== undefined) {
+      writeFileSync(settings.json, `${JSON.stringify({ machine: machine(settings), results }, null, 2)}\n`)
+    }
+    return 0
+  } finally {
+    await server.stop()
+  }
+}
+
+function parseModes(text: string): readonly EncryptionMode[] {
+  return text.split(',').map((name) => {
+    const mode = allModes.find((known) => known === name)
+    if (mode === undefined) throw new Error(`no such mode: ${name}`)
+    return mode
+  })
+}
+
+async function findServer(settings: Settings): Promise<MeasuredServer> {
+  if (settings.against === undefined) {
+    const runtime = resolveRuntime(settings.runtime)
+    const runtimeName = /bun[^/]*$/.test(runtime) ? 'bun' : 'node'
+    const profile = settings.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(settings.profile)}`]
+    const serverArguments = settings['server-arg'] ?? []
+    const directory = settings.directory === undefined ? {} : { directory: settings.directory }
+    return startServer({
+      root: repositoryRoot(),
+      runtime,
+      runtimeName,
+      runtimeArguments: profile,
+      serverArguments,
+      ...directory,
+    })
+  }
+  const pids = (settings.pid ?? []).map(Number)
+  return {
+    url: new URL(settings.against),
+    accessKeyId: required('AWS_ACCESS_KEY_ID'),
+    secretAccessKey: required('AWS_SECRET_ACCESS_KEY'),
+    ...(settings.ca === undefined ? {} : { ca: readFileSync(settings.ca, 'utf8') }),
+    pids: () => pids,
+    stop: async () => {},
+  }
+}
+
+function required(name: string): string {
+  const value = process.env[name]
+  if (value === undefined) throw new Error(`${name} must be set`)
+  return value
+}
+
+function clientOptions(server: MeasuredServer, region: string): ClientOptions {
+  const secure = server.url.protocol === 'https:'
+  const target: Target = {
+    host: server.url.hostname,
+    port: Number(server.url.port) || (secure ? 443 : 80),
+    secure,
+    ...(server.ca === undefined ? {} : { ca: server.ca }),
+  }
+  const credentials = { accessKeyId: server.accessKeyId, secret: Buffer.from(server.secretAccessKey) }
+  return { target, region, credentials }
+}
+
+async function makeBucket(options: ClientOptions): Promise<void> {
+  const client = await Client.open(options)
+  const answer = await client.sendUnchecked({ method: 'PUT', bucket: benchBucket })
+  client.close()
+  if (answer.status !== 200 && answer.status !== 409) throw new Error(`${answer.status} ${answer.errorText}`)
+}
+
+function repositoryRoot(): string {
+  let directory = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(directory, 'package-lock.json'))) {
+    if (directory === dirname(directory)) throw new Error('the bench runs from a checkout of the repository')
+    directory = dirname(directory)
+  }
+  return directory
+}
+
+function resolveRuntime(name: string): string {
+  if (name === 'node') return process.versions.bun === undefined ? process.execPath : 'node'
+  return name === 'bun' ? join(repositoryRoot(), 'node_modules/.bin/bun') : name
+}
+
+function machine(settings: Settings): string {
+  const where = settings.against ?? `server on ${settings.runtime}`
+  return `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores shared by load and server; ${where}; ${settings.seconds} s per cell`
+}

@@ -1,0 +1,156 @@
+/**
+ * The server under measurement: a Strongroom of its own in a temporary directory, and what the kernel says about the
+ * process (Linux `/proc`).
+ *
+ * @module
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request } from 'node:https'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/** Clock ticks per second of `/proc/<pid>/stat`: `sysconf(_SC_CLK_TCK)`, 100 on every Linux that Node runs on. */
+const ticksPerSecond = 100
+
+export interface MeasuredServer {
+  readonly url: URL
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly ca?: string
+  /** Process ids whose processor time counts as the server's; empty for a server elsewhere. */
+  readonly pids: () => readonly number[]
+  readonly stop: () => Promise<void>
+}
+
+export interface StartOptions {
+  /** Root of the repository. */
+  readonly root: string
+  /** The program to run the server with. */
+  readonly runtime: string
+  /** Which of the two it is. */
+  readonly runtimeName: 'node' | 'bun'
+  /** Further arguments for `strongroom server`. */
+  readonly serverArguments: readonly string[]
+  /** Arguments for the runtime itself (a profile). */
+  readonly runtimeArguments: readonly string[]
+  /** Where the data directory is made. Default: the system's directory for temporary files. */
+  readonly directory?: string
+}
+
+/** Starts a server on a free port with an empty data directory; resolves when it says that it is ready. */
+export async function startServer(options: StartOptions): Promise<MeasuredServer> {
+  const data = await mkdtemp(join(options.directory ?? tmpdir(), 'strongroom-bench-'))
+  const port = await freePort()
+  const accessKeyId = 'BENCHBENCHBENCHBENCH'
+  const secretAccessKey = 'bench-secret-of-a-server-that-lives-for-one-run'
+  const child = spawn(
+    options.runtime,
+    [
+      ...options.runtimeArguments,
+      join(options.root, 'scripts/strongroom.mjs'),
+      'server',
+      '--address',
+      `127.0.0.1:${port}`,
+      '--data',
+      data,
+      // The cells of mode `none` are to be without encryption; the others ask for theirs.
+      '--default-encryption',
+      'none',
+      ...options.serverArguments,
+    ],
+    {
+      cwd: data,
+      env: {
+        ...process.env,
+        STRONGROOM_RUNTIME: options.runtimeName,
+        STRONGROOM_ROOT_USER: accessKeyId,
+        STRONGROOM_ROOT_PASSWORD: secretAccessKey,
+      },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  )
+  let complaints = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaints = (complaints + chunk.toString()).slice(-4000)
+  })
+  const url = new URL(`https://127.0.0.1:${port}`)
+  const stop = async (): Promise<void> => {
+    await ended(child)
+    await rm(data, { recursive: true, force: true })
+  }
+  try {
+    const ca = await waitUntilReady(url, data, child)
+    return { url, accessKeyId, secretAccessKey, ca, pids: () => [child.pid ?? 0], stop }
+  } catch (error) {
+    await stop()
+    throw new Error(`the server did not start: ${complaints}`, { cause: error })
+  }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  child.kill('SIGTERM')
+  await exit
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
+  const address = probe.address()
+  await new Promise((resolve) => probe.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('no free port')
+  return address.port
+}
+
+async function waitUntilReady(url: URL, data: string, child: ChildProcess): Promise<string> {
+  const deadline = Date.now() + 30_000
+  let last: unknown
+  while (Date.now() < deadline && child.exitCode === null) {
+    try {
+      const ca = readFileSync(join(data, 'certs', 'ca.crt'), 'utf8')
+      await probe(new URL('/minio/health/ready', url), ca)
+      return ca
+    } catch (error) {
+      last = error
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+  throw new Error('not ready within 30 s', { cause: last })
+}
+
+async function probe(url: URL, ca: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const probing = request(url, { ca, agent: false }, (response) => {
+      response.resume()
+      if (response.statusCode === 200) resolve()
+      else reject(new Error(`health answers ${response.statusCode}`))
+    })
+    probing.on('error', reject)
+    probing.end()
+  })
+}
+
+/** User and system seconds that the processes and their threads have used so far. */
+export function cpuSeconds(pids: readonly number[]): number {
+  let ticks = 0
+  for (const pid of pids) {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    ticks += Number(fields[11]) + Number(fields[12])
+  }
+  return ticks / ticksPerSecond
+}
+
+/** Anonymous resident memory in bytes (`RssAnon`: the memory map of the metadata store is page cache and not in it). */
+export function anonymousMemoryBytes(pids: readonly number[]): number {
+  let kilobytes = 0
+  for (const pid of pids) {
+    const line = /RssAnon:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+    kilobytes += Number(line?.[1] ?? 0)
+  }
+  return kilobytes * 1024
+}
