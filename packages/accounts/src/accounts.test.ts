@@ -1,24 +1,14 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { RecordSealer } from '@strongroom/crypto'
 import { type LmdbMetadataStore, openLmdbMetadataStore } from '@strongroom/storage'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { accessKeyKey, accountNameKey } from './account-keys.ts'
-import type { RecordSealing } from './account-records.ts'
 import { type Accounts, type AccountsOptions, createAccounts } from './accounts.ts'
 
-/** Binds a record to its key and hides it, as the real sealer does; simple enough for a test. */
-const sealer: RecordSealing = {
-  seal: (kvKey, body) => Buffer.concat([mac(kvKey, body), mask(body)]),
-  open: (kvKey, sealed) => {
-    const body = mask(sealed.subarray(32))
-    if (!mac(kvKey, body).equals(sealed.subarray(0, 32))) throw new Error('not authentic')
-    return body
-  },
-}
-const mac = (kvKey: Uint8Array, body: Uint8Array) => createHmac('sha256', kvKey).update(body).digest()
-const mask = (bytes: Uint8Array) => Buffer.from(bytes.map((byte) => byte ^ 0x5a))
+const sealer = new RecordSealer({ currentKeyId: 1, keys: new Map([[1, randomBytes(32)]]) })
 
 const rootCredentials = { accessKeyId: 'rootkeyid', secretAccessKey: 'root secret' }
 
