@@ -170,7 +170,11 @@ function parsePresigned(
     signedHeaders: parseSignedHeaders(signedHeaders, 'query'),
     signature: parseSignature(signature),
     timestamp,
-    payloadHash: query.get('X-Amz-Content-Sha256') ?? singleHeader(request, 'x-amz-content-sha256') ?? UNSIGNED,
+    payloadHash:
+      query.get('X-Amz-Content-Sha256') ??
+      query.get('x-amz-content-sha256') ??
+      singleHeader(request, 'x-amz-content-sha256') ??
+      UNSIGNED,
     securityToken: query.get('X-Amz-Security-Token'),
   }
 }
