@@ -36,15 +36,15 @@ export interface AuthorizationOptions {
 }
 
 /** Longest life of a presigned URL, in seconds. */
-export const MAX_PRESIGN_SECONDS = 604_800
+export const maxPresignSeconds = 604_800
 
 /** How far a client's clock may be off, in milliseconds. */
-export const MAX_CLOCK_SKEW_MS = 15 * 60 * 1000
+export const maxClockSkewMs = 15 * 60 * 1000
 
-export const ALGORITHM = 'AWS4-HMAC-SHA256'
-const UNSIGNED = 'UNSIGNED-PAYLOAD'
-const MAX_SIGNED_HEADERS = 200
-const MAX_FIELD_LENGTH = 2048
+export const signatureAlgorithm = 'AWS4-HMAC-SHA256'
+const unsignedPayload = 'UNSIGNED-PAYLOAD'
+const maxSignedHeaders = 200
+const maxFieldLength = 2048
 
 /**
  * Reads the claim of a request. `undefined` means that it makes none (an anonymous request).
@@ -78,7 +78,7 @@ function parseHeader(header: string, request: SignableRequest, options: Authoriz
   const { accessKeyId, scope } = parseCredential(fields.credential, 'header', options)
   const { timestamp, timeMs } = requestTime(request)
   const nowMs = (options.now ?? Date.now)()
-  if (Math.abs(nowMs - timeMs) > MAX_CLOCK_SKEW_MS) throw skewed(timestamp, nowMs)
+  if (Math.abs(nowMs - timeMs) > maxClockSkewMs) throw skewed(timestamp, nowMs)
   if (scope.date !== timestamp.slice(0, 8)) {
     throw malformedHeader(
       `Invalid credential date "${scope.date}". This date is not the same as X-Amz-Date: "${timestamp.slice(0, 8)}".`,
@@ -100,13 +100,13 @@ function parseHeader(header: string, request: SignableRequest, options: Authoriz
   }
 }
 
-const NEEDS_THREE = 'the authorization header requires three components: Credential, SignedHeaders, and Signature.'
+const needsThree = 'the authorization header requires three components: Credential, SignedHeaders, and Signature.'
 
 function authorizationFields(header: string): { credential: string; signedHeaders: string; signature: string } {
   const space = header.indexOf(' ')
   const scheme = space < 0 ? header : header.slice(0, space)
   if (scheme === 'AWS') throw version2Refused()
-  if (scheme !== ALGORITHM) {
+  if (scheme !== signatureAlgorithm) {
     // AWS echoes the whole header; only the scheme is shown here, the rest may be a password.
     throw invalidArgument('Unsupported Authorization Type', 'Authorization', scheme.slice(0, 64))
   }
@@ -116,19 +116,19 @@ function authorizationFields(header: string): { credential: string; signedHeader
     if (trimmed === '') continue
     const equals = trimmed.indexOf('=')
     const name = trimmed.slice(0, Math.max(equals, 0))
-    if (equals < 0 || found.has(name)) throw malformedHeader(NEEDS_THREE)
+    if (equals < 0 || found.has(name)) throw malformedHeader(needsThree)
     found.set(name, trimmed.slice(equals + 1))
   }
   const credential = found.get('Credential')
   const signedHeaders = found.get('SignedHeaders')
   const signature = found.get('Signature')
   if (credential === undefined || signedHeaders === undefined || signature === undefined || found.size !== 3) {
-    throw malformedHeader(NEEDS_THREE)
+    throw malformedHeader(needsThree)
   }
   return { credential, signedHeaders, signature }
 }
 
-const QUERY_NAMES = [
+const queryNames = [
   'X-Amz-Algorithm',
   'X-Amz-Credential',
   'X-Amz-Signature',
@@ -142,7 +142,7 @@ function parsePresigned(
   query: ReadonlyMap<string, string>,
   options: AuthorizationOptions,
 ): ParsedAuthorization {
-  const [algorithm, credential, signature, timestamp, signedHeaders, expires] = QUERY_NAMES.map(
+  const [algorithm, credential, signature, timestamp, signedHeaders, expires] = queryNames.map(
     (name) => query.get(name) ?? '',
   )
   if (!algorithm || !credential || !signature || !timestamp || !signedHeaders || !expires) {
@@ -150,7 +150,7 @@ function parsePresigned(
       'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.',
     )
   }
-  if (algorithm !== ALGORITHM) {
+  if (algorithm !== signatureAlgorithm) {
     throw malformedQuery('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"')
   }
   const parsed = parseCredential(credential, 'query', options)
@@ -174,7 +174,7 @@ function parsePresigned(
       query.get('X-Amz-Content-Sha256') ??
       query.get('x-amz-content-sha256') ??
       singleHeader(request, 'x-amz-content-sha256') ??
-      UNSIGNED,
+      unsignedPayload,
     securityToken: query.get('X-Amz-Security-Token'),
   }
 }
@@ -183,13 +183,13 @@ function checkLife(timeMs: number, expires: string, nowMs: number): void {
   if (!/^-?[0-9]{1,12}$/.test(expires)) throw malformedQuery('X-Amz-Expires should be a number')
   const seconds = Number(expires)
   if (seconds < 0) throw malformedQuery('X-Amz-Expires must be non-negative')
-  if (seconds > MAX_PRESIGN_SECONDS) {
+  if (seconds > maxPresignSeconds) {
     throw malformedQuery(
       'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds',
     )
   }
   if (seconds === 0) throw malformedQuery('X-Amz-Expires must be greater than zero')
-  if (timeMs - nowMs > MAX_CLOCK_SKEW_MS) throw new SigV4Error('AccessDenied', 'Request is not valid yet')
+  if (timeMs - nowMs > maxClockSkewMs) throw new SigV4Error('AccessDenied', 'Request is not valid yet')
   const endMs = timeMs + seconds * 1000
   if (nowMs > endMs) {
     throw new SigV4Error('AccessDenied', 'Request has expired', {
@@ -210,7 +210,7 @@ export function parseCredential(
   kind: 'header' | 'query',
   options: AuthorizationOptions,
 ): { readonly accessKeyId: string; readonly scope: CredentialScope } {
-  const parts = credential.length > MAX_FIELD_LENGTH ? [] : credential.split('/')
+  const parts = credential.length > maxFieldLength ? [] : credential.split('/')
   const [date, region, service, terminal] = parts.slice(-4)
   const accessKeyId = parts.slice(0, -4).join('/')
   if (date === undefined || region === undefined || service === undefined || terminal === undefined || !accessKeyId) {
@@ -242,9 +242,8 @@ export function parseCredential(
 }
 
 function parseSignedHeaders(list: string, kind: 'header' | 'query'): readonly string[] {
-  const names = list.split(';', MAX_SIGNED_HEADERS + 1)
-  const areNames =
-    names.length <= MAX_SIGNED_HEADERS && names.every((name) => name !== '' && name === name.toLowerCase())
+  const names = list.split(';', maxSignedHeaders + 1)
+  const areNames = names.length <= maxSignedHeaders && names.every((name) => name !== '' && name === name.toLowerCase())
   if (!areNames || new Set(names).size !== names.length) {
     throw malformed(
       kind,
@@ -295,7 +294,7 @@ function skewed(timestamp: string, nowMs: number): SigV4Error {
     {
       RequestTime: timestamp,
       ServerTime: isoSeconds(nowMs),
-      MaxAllowedSkewMilliseconds: String(MAX_CLOCK_SKEW_MS),
+      MaxAllowedSkewMilliseconds: String(maxClockSkewMs),
     },
   )
 }

@@ -10,20 +10,20 @@
  */
 
 import { createHash, type Hash } from 'node:crypto'
-import { EMPTY_SHA256, sha256Hex } from './canonical-request.ts'
+import { emptySha256, sha256Hex } from './canonical-request.ts'
 import { ChunkSignatureChain, type ChunkSigning } from './chunk-signature.ts'
 import { incompleteBody, malformedTrailer, readTrailer } from './chunk-trailer.ts'
 import { SigV4Error } from './sigv4-error.ts'
 
 /** Signed chunks up to this many bytes are verified before any of them is released. */
-export const VERIFY_FIRST_BYTES = 1024 * 1024
+export const verifyFirstBytes = 1024 * 1024
 
-const MAX_CHUNK_HEADER_BYTES = 8192
-const MAX_TRAILER_BYTES = 16_384
-const MIN_SIGNED_CHUNK_BYTES = 8192
-const MAX_HELD_PIECES = 256
-const LF = 0x0a
-const CR = 0x0d
+const maxChunkHeaderBytes = 8192
+const maxTrailerBytes = 16_384
+const minSignedChunkBytes = 8192
+const maxHeldPieces = 256
+const lineFeed = 0x0a
+const carriageReturn = 0x0d
 
 export interface AwsChunkedOptions {
   /** `x-amz-decoded-content-length`: exactly so many payload bytes must come. */
@@ -113,14 +113,14 @@ export class AwsChunkedDecoder {
 
   /** Collects a line up to LF: a chunk header, or the empty line that ends a chunk's payload. */
   #takeLine(chunk: Uint8Array, offset: number, out: Uint8Array[]): number {
-    const end = chunk.indexOf(LF, offset)
+    const end = chunk.indexOf(lineFeed, offset)
     const stop = end < 0 ? chunk.length : end
-    if (this.#line.length + stop - offset > MAX_CHUNK_HEADER_BYTES) throw malformedChunk()
+    if (this.#line.length + stop - offset > maxChunkHeaderBytes) throw malformedChunk()
     this.#line += Buffer.from(chunk.buffer, chunk.byteOffset + offset, stop - offset).toString('latin1')
     if (end < 0) return stop
     const line = this.#line
     this.#line = ''
-    if (line.charCodeAt(line.length - 1) !== CR) throw malformedChunk()
+    if (line.charCodeAt(line.length - 1) !== carriageReturn) throw malformedChunk()
     if (this.#state === 'data-end') {
       if (line.length !== 1) throw malformedChunk()
       this.#state = 'header'
@@ -137,20 +137,20 @@ export class AwsChunkedDecoder {
         'Only the last chunk is allowed to have a size less than 8192 bytes',
       )
     }
-    this.#wasShortChunk = this.#chain !== undefined && size < MIN_SIGNED_CHUNK_BYTES
+    this.#wasShortChunk = this.#chain !== undefined && size < minSignedChunkBytes
     this.#chunkSize = size
     this.#missing = size
     this.#chunkSignature = signature
     this.#hash = undefined
     this.#state = 'data'
-    if (size === 0) this.#endChunk(EMPTY_SHA256, out)
+    if (size === 0) this.#endChunk(emptySha256, out)
   }
 
   #takeData(chunk: Uint8Array, offset: number, out: Uint8Array[]): number {
     const end = Math.min(chunk.length, offset + this.#missing)
     const piece = offset === 0 && end === chunk.length ? chunk : chunk.subarray(offset, end)
     this.#missing -= piece.length
-    if (this.#chain === undefined || this.#chunkSize > VERIFY_FIRST_BYTES) out.push(piece)
+    if (this.#chain === undefined || this.#chunkSize > verifyFirstBytes) out.push(piece)
     else this.#hold(piece)
     let digest = ''
     if (this.#chain !== undefined) {
@@ -168,7 +168,7 @@ export class AwsChunkedDecoder {
   #hold(piece: Uint8Array): void {
     this.#held.push(piece)
     // Very small pieces cost more memory than they carry.
-    if (this.#held.length >= MAX_HELD_PIECES) this.#held = [Buffer.concat(this.#held)]
+    if (this.#held.length >= maxHeldPieces) this.#held = [Buffer.concat(this.#held)]
   }
 
   #endChunk(payloadSha256Hex: string, out: Uint8Array[]): void {
@@ -180,13 +180,13 @@ export class AwsChunkedDecoder {
   }
 
   #takeTrailer(chunk: Uint8Array, offset: number): number {
-    if (this.#trailer.length + chunk.length - offset > MAX_TRAILER_BYTES) throw malformedTrailer()
+    if (this.#trailer.length + chunk.length - offset > maxTrailerBytes) throw malformedTrailer()
     this.#trailer += Buffer.from(chunk.buffer, chunk.byteOffset + offset, chunk.length - offset).toString('latin1')
     return chunk.length
   }
 }
 
-const SIGNATURE_EXTENSION = 'chunk-signature='
+const signatureExtension = 'chunk-signature='
 
 function parseChunkHeader(header: string, isSigned: boolean): { readonly size: number; readonly signature: string } {
   const semicolon = header.indexOf(';')
@@ -195,8 +195,8 @@ function parseChunkHeader(header: string, isSigned: boolean): { readonly size: n
   const size = Number.parseInt(digits, 16)
   if (!isSigned) return { size, signature: '' }
   const extension = semicolon < 0 ? '' : header.slice(semicolon + 1)
-  if (!extension.startsWith(SIGNATURE_EXTENSION)) throw malformedChunk()
-  return { size, signature: extension.slice(SIGNATURE_EXTENSION.length) }
+  if (!extension.startsWith(signatureExtension)) throw malformedChunk()
+  return { size, signature: extension.slice(signatureExtension.length) }
 }
 
 function malformedChunk(): SigV4Error {

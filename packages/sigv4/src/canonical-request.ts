@@ -25,7 +25,7 @@ export interface SignableRequest {
 }
 
 /** SHA-256 of nothing, in hexadecimal. */
-export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+export const emptySha256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
 /** SHA-256 in lower-case hexadecimal; a string stands for its bytes (latin1). */
 export function sha256Hex(data: Uint8Array | string): string {

@@ -7,7 +7,7 @@
 
 import { timingSafeEqual } from 'node:crypto'
 import { signatureMismatch } from './authorization.ts'
-import { EMPTY_SHA256, hmacSha256, sha256Hex } from './canonical-request.ts'
+import { emptySha256, hmacSha256, sha256Hex } from './canonical-request.ts'
 
 /** What the chain starts from: all of it from the verified request. */
 export interface ChunkSigning {
@@ -35,9 +35,7 @@ export class ChunkSignatureChain {
 
   /** The signature of the next chunk, given the SHA-256 of its payload in hexadecimal. */
   signChunk(payloadSha256Hex: string): string {
-    return this.#sign(
-      `AWS4-HMAC-SHA256-PAYLOAD\n${this.#prefix}${this.#previous}\n${EMPTY_SHA256}\n${payloadSha256Hex}`,
-    )
+    return this.#sign(`AWS4-HMAC-SHA256-PAYLOAD\n${this.#prefix}${this.#previous}\n${emptySha256}\n${payloadSha256Hex}`)
   }
 
   /** @param trailers every trailer as `name:value\n`, in the order sent */

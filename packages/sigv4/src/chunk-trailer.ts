@@ -8,7 +8,7 @@ import { canonicalHeaderValue } from './canonical-request.ts'
 import type { ChunkSignatureChain } from './chunk-signature.ts'
 import { SigV4Error } from './sigv4-error.ts'
 
-const SIGNATURE = 'x-amz-trailer-signature'
+const trailerSignature = 'x-amz-trailer-signature'
 
 /**
  * Reads the section after the last chunk's header line.
@@ -35,7 +35,7 @@ export function readTrailer(
     const name = text.slice(0, Math.max(colon, 0)).toLowerCase()
     const value = canonicalHeaderValue(text.slice(colon + 1))
     if (signature !== undefined) throw malformedTrailer()
-    if (chain !== undefined && name === SIGNATURE) {
+    if (chain !== undefined && name === trailerSignature) {
       signature = value
       continue
     }

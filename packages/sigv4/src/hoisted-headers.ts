@@ -8,7 +8,7 @@
 import type { SignableHeaders } from './canonical-request.ts'
 import { SigV4Error } from './sigv4-error.ts'
 
-const AUTHENTICATION: ReadonlySet<string> = new Set([
+const authenticationNames: ReadonlySet<string> = new Set([
   'x-amz-algorithm',
   'x-amz-credential',
   'x-amz-date',
@@ -19,7 +19,7 @@ const AUTHENTICATION: ReadonlySet<string> = new Set([
   'x-amz-content-sha256',
 ])
 
-const CUSTOMER_KEYS: ReadonlySet<string> = new Set([
+const customerKeyNames: ReadonlySet<string> = new Set([
   'x-amz-server-side-encryption-customer-key',
   'x-amz-copy-source-server-side-encryption-customer-key',
 ])
@@ -38,8 +38,8 @@ export function withHoistedHeaders<Headers extends SignableHeaders>(
   for (const [name, value] of query) {
     if (name.length <= 6 || name[1] !== '-') continue
     const lower = name.toLowerCase()
-    if (!lower.startsWith('x-amz-') || AUTHENTICATION.has(lower)) continue
-    if (CUSTOMER_KEYS.has(lower)) {
+    if (!lower.startsWith('x-amz-') || authenticationNames.has(lower)) continue
+    if (customerKeyNames.has(lower)) {
       throw new SigV4Error(
         'InvalidRequest',
         'Customer provided encryption keys must be sent as request headers, not in the query string.',

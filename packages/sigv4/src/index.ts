@@ -7,8 +7,8 @@
 
 export {
   type AuthorizationOptions,
-  MAX_CLOCK_SKEW_MS,
-  MAX_PRESIGN_SECONDS,
+  maxClockSkewMs,
+  maxPresignSeconds,
   type ParsedAuthorization,
   parseAuthorization,
 } from './authorization.ts'
@@ -17,11 +17,11 @@ export {
   type AwsChunkedOptions,
   parseDecodedLength,
   parseTrailerNames,
-  VERIFY_FIRST_BYTES,
+  verifyFirstBytes,
 } from './aws-chunked.ts'
 export {
   canonicalRequest,
-  EMPTY_SHA256,
+  emptySha256,
   type SignableHeaders,
   type SignableRequest,
   sha256Hex,

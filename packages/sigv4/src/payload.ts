@@ -13,15 +13,15 @@ export type PayloadMode =
   | { readonly kind: 'sha256'; readonly sha256Hex: string }
   | { readonly kind: 'aws-chunked'; readonly isSigned: boolean; readonly hasTrailer: boolean }
 
-const MODES: ReadonlyMap<string, PayloadMode> = new Map<string, PayloadMode>([
+const modes: ReadonlyMap<string, PayloadMode> = new Map<string, PayloadMode>([
   ['UNSIGNED-PAYLOAD', { kind: 'unsigned' }],
   ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD', { kind: 'aws-chunked', isSigned: true, hasTrailer: false }],
   ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER', { kind: 'aws-chunked', isSigned: true, hasTrailer: true }],
   ['STREAMING-UNSIGNED-PAYLOAD-TRAILER', { kind: 'aws-chunked', isSigned: false, hasTrailer: true }],
 ])
 
-const HEADER = 'x-amz-content-sha256'
-const ALLOWED =
+const contentHashHeader = 'x-amz-content-sha256'
+const allowedValues =
   'UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.'
 
 /**
@@ -31,15 +31,15 @@ const ALLOWED =
  */
 export function parsePayloadMode(value: string | undefined): PayloadMode {
   if (value === undefined) return { kind: 'unsigned' }
-  const mode = MODES.get(value)
+  const mode = modes.get(value)
   if (mode !== undefined) return mode
   if (/^[0-9a-f]{64}$/i.test(value)) return { kind: 'sha256', sha256Hex: value.toLowerCase() }
   if (value.startsWith('STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD')) {
     throw new SigV4Error('NotImplemented', 'A header you provided implies functionality that is not implemented', {
-      Header: HEADER,
+      Header: contentHashHeader,
     })
   }
-  throw invalidArgument(`${HEADER} must be ${ALLOWED}`, HEADER, value.slice(0, 128))
+  throw invalidArgument(`${contentHashHeader} must be ${allowedValues}`, contentHashHeader, value.slice(0, 128))
 }
 
 /**

@@ -6,7 +6,7 @@
  */
 
 import { timingSafeEqual } from 'node:crypto'
-import { ALGORITHM, type AuthorizationOptions, parseCredential, signatureMismatch } from './authorization.ts'
+import { type AuthorizationOptions, parseCredential, signatureAlgorithm, signatureMismatch } from './authorization.ts'
 import { hmacSha256 } from './canonical-request.ts'
 import { type CredentialScope, parseTimestamp } from './credential-scope.ts'
 import { invalidArgument, SigV4Error } from './sigv4-error.ts'
@@ -31,8 +31,8 @@ export interface ParsedPostSignature {
   readonly securityToken: string | undefined
 }
 
-const MAX_POLICY_LENGTH = 65_536
-const MAX_CONDITIONS = 1000
+const maxPolicyLength = 65_536
+const maxConditions = 1000
 
 /**
  * Reads the signature fields of a form. `undefined` when there are none: an anonymous upload.
@@ -63,8 +63,8 @@ export function parsePostSignature(
     return value
   }
   const policy = required('policy')
-  if (required('x-amz-algorithm') !== ALGORITHM) {
-    throw invalidArgument(`X-Amz-Algorithm only supports "${ALGORITHM}"`, 'x-amz-algorithm')
+  if (required('x-amz-algorithm') !== signatureAlgorithm) {
+    throw invalidArgument(`X-Amz-Algorithm only supports "${signatureAlgorithm}"`, 'x-amz-algorithm')
   }
   const { accessKeyId, scope } = parseCredential(required('x-amz-credential'), 'query', options)
   const timestamp = required('x-amz-date')
@@ -92,7 +92,7 @@ export function signPostPolicy(policyBase64: string, signingKey: Uint8Array): st
 
 /** @throws SigV4Error `InvalidPolicyDocument` */
 export function parsePostPolicy(policyBase64: string): PostPolicy {
-  if (policyBase64.length > MAX_POLICY_LENGTH) throw invalidPolicy('Invalid Policy: Policy is too large.')
+  if (policyBase64.length > maxPolicyLength) throw invalidPolicy('Invalid Policy: Policy is too large.')
   let document: unknown
   try {
     const bytes = Buffer.from(policyBase64, 'base64')
@@ -107,7 +107,7 @@ export function parsePostPolicy(policyBase64: string): PostPolicy {
   const expiresMs = isIso ? Date.parse(expiration) : Number.NaN
   if (Number.isNaN(expiresMs)) throw invalidPolicy("Invalid Policy: Invalid 'expiration' value.")
   if (!Array.isArray(conditions)) throw invalidPolicy('Invalid Policy: Policy missing conditions.')
-  if (conditions.length > MAX_CONDITIONS) throw invalidPolicy('Invalid Policy: Too many conditions.')
+  if (conditions.length > maxConditions) throw invalidPolicy('Invalid Policy: Too many conditions.')
   return { expiresMs, conditions: conditions.flatMap(parseCondition) }
 }
 
@@ -141,7 +141,7 @@ function rangeBound(value: unknown): number {
 }
 
 // Fields that need no condition. Every other one must be covered, customer keys included.
-const EXEMPT: ReadonlySet<string> = new Set(['x-amz-signature', 'signature', 'file', 'policy', 'awsaccesskeyid'])
+const exemptFields: ReadonlySet<string> = new Set(['x-amz-signature', 'signature', 'file', 'policy', 'awsaccesskeyid'])
 
 /**
  * Judges everything of a policy but the length of the file.
@@ -161,7 +161,7 @@ export function checkPostPolicy(policy: PostPolicy, fields: ReadonlyMap<string, 
   }
   const extra: string[] = []
   for (const name of fields.keys()) {
-    const isExempt = EXEMPT.has(name) || name === 'bucket' || name.startsWith('x-ignore-')
+    const isExempt = exemptFields.has(name) || name === 'bucket' || name.startsWith('x-ignore-')
     if (!isExempt && !covered.has(name)) extra.push(name)
   }
   if (extra.length > 0) throw policyDenied(`Extra input fields: ${extra.join(', ')}`)

@@ -7,7 +7,7 @@
 import { SigV4Error } from './sigv4-error.ts'
 import { hexByteAt } from './uri-encoding.ts'
 
-const MAX_PARAMETERS = 1000
+const maxParameters = 1000
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
@@ -50,8 +50,8 @@ export function decodeUriText(raw: string, options: { readonly plusIsSpace: bool
 export function parseQuery(rawQuery: string): Map<string, string> {
   const query = new Map<string, string>()
   if (rawQuery === '') return query
-  const parts = rawQuery.split('&', MAX_PARAMETERS + 1)
-  if (parts.length > MAX_PARAMETERS) throw invalidUri()
+  const parts = rawQuery.split('&', maxParameters + 1)
+  if (parts.length > maxParameters) throw invalidUri()
   for (const part of parts) {
     if (part === '') continue
     const equals = part.indexOf('=')

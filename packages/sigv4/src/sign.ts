@@ -5,10 +5,10 @@
  * @module
  */
 
-import { ALGORITHM, MAX_PRESIGN_SECONDS } from './authorization.ts'
+import { maxPresignSeconds, signatureAlgorithm } from './authorization.ts'
 import {
   canonicalRequest,
-  EMPTY_SHA256,
+  emptySha256,
   hmacSha256,
   type SignableHeaders,
   type SignableRequest,
@@ -49,7 +49,7 @@ export interface SignedRequest {
 }
 
 // Changed or added by HTTP stacks and proxies on the way.
-const NEVER_SIGNED: ReadonlySet<string> = new Set([
+const neverSigned: ReadonlySet<string> = new Set([
   'authorization',
   'connection',
   'content-length',
@@ -63,7 +63,7 @@ const NEVER_SIGNED: ReadonlySet<string> = new Set([
 /** Signs by `Authorization` header. `headers` must hold `host`. */
 export function signRequest(request: SignableRequest, options: SignOptions): SignedRequest {
   const timestamp = formatTimestamp((options.now ?? Date.now)())
-  const payloadHash = options.payloadHash ?? EMPTY_SHA256
+  const payloadHash = options.payloadHash ?? emptySha256
   const headers = flatten(request.headers)
   headers['x-amz-date'] = timestamp
   headers['x-amz-content-sha256'] = payloadHash
@@ -74,7 +74,7 @@ export function signRequest(request: SignableRequest, options: SignOptions): Sig
   const canonical = canonicalRequest({ ...request, headers }, signedHeaders, payloadHash)
   const signature = signatureOf(timestamp, scope, canonical, options.credentials.secret)
   const credential = `${options.credentials.accessKeyId}/${formatScope(scope)}`
-  headers.authorization = `${ALGORITHM} Credential=${credential}, SignedHeaders=${signedHeaders.join(';')}, Signature=${signature}`
+  headers.authorization = `${signatureAlgorithm} Credential=${credential}, SignedHeaders=${signedHeaders.join(';')}, Signature=${signature}`
   return { headers, signature, timestamp, scope: formatScope(scope) }
 }
 
@@ -86,7 +86,7 @@ export function signRequest(request: SignableRequest, options: SignOptions): Sig
  */
 export function presign(request: SignableRequest, options: SignOptions & { readonly expiresSeconds: number }): string {
   const { expiresSeconds, credentials } = options
-  if (!Number.isInteger(expiresSeconds) || expiresSeconds < 1 || expiresSeconds > MAX_PRESIGN_SECONDS) {
+  if (!Number.isInteger(expiresSeconds) || expiresSeconds < 1 || expiresSeconds > maxPresignSeconds) {
     throw new SigV4Error('AuthorizationQueryParametersError', 'expiresSeconds must be a whole number from 1 to 604800')
   }
   const timestamp = formatTimestamp((options.now ?? Date.now)())
@@ -94,7 +94,7 @@ export function presign(request: SignableRequest, options: SignOptions & { reado
   const headers = flatten(request.headers)
   const signedHeaders = namesToSign(headers)
   const parameters: [string, string][] = [
-    ['X-Amz-Algorithm', ALGORITHM],
+    ['X-Amz-Algorithm', signatureAlgorithm],
     ['X-Amz-Credential', `${credentials.accessKeyId}/${formatScope(scope)}`],
     ['X-Amz-Date', timestamp],
     ['X-Amz-Expires', String(expiresSeconds)],
@@ -139,7 +139,7 @@ export function* encodeChunks(
     yield lineEnd
   }
   let tail = ''
-  const last = header(0, () => EMPTY_SHA256)
+  const last = header(0, () => emptySha256)
   if (trailers !== undefined) {
     const entries = Object.entries(trailers).map(([name, value]) => [name.toLowerCase(), value] as const)
     tail = entries.map(([name, value]) => `${name}:${value}\r\n`).join('')
@@ -173,6 +173,6 @@ function flatten(headers: SignableHeaders): Record<string, string> {
 
 function namesToSign(headers: Readonly<Record<string, string>>): string[] {
   return Object.keys(headers)
-    .filter((name) => !NEVER_SIGNED.has(name))
+    .filter((name) => !neverSigned.has(name))
     .sort()
 }

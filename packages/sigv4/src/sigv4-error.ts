@@ -30,12 +30,15 @@ export type SigV4ErrorFields = Readonly<Record<string, string>>
 export class SigV4Error extends Error {
   readonly code: SigV4ErrorCode
   readonly fields: SigV4ErrorFields
+  /** The text for the client: always the message. */
+  readonly clientMessage: string
 
   constructor(code: SigV4ErrorCode, message: string, fields: SigV4ErrorFields = {}, options?: ErrorOptions) {
     super(message, options)
     this.name = 'SigV4Error'
     this.code = code
     this.fields = fields
+    this.clientMessage = message
   }
 }
 

@@ -6,8 +6,8 @@
  * @module
  */
 
-const PERCENT = 0x25
-const PLUS = 0x2b
+const percentSign = 0x25
+const plusSign = 0x2b
 
 function isUnreserved(byte: number): boolean {
   return (
@@ -27,8 +27,8 @@ function encodingTable(safe: (byte: number) => boolean): readonly string[] {
   )
 }
 
-const COMPONENT = encodingTable(isUnreserved)
-const PATH = encodingTable((byte) => isUnreserved(byte) || byte === 0x2f)
+const componentTable = encodingTable(isUnreserved)
+const pathTable = encodingTable((byte) => isUnreserved(byte) || byte === 0x2f)
 
 function hexDigit(code: number): number {
   if (code >= 0x30 && code <= 0x39) return code - 0x30
@@ -57,8 +57,8 @@ function recode(raw: string, table: readonly string[], plusIsSpace: boolean): st
       index += character.length
       continue
     }
-    let byte = unit === PLUS && plusIsSpace ? 0x20 : unit
-    if (unit === PERCENT) {
+    let byte = unit === plusSign && plusIsSpace ? 0x20 : unit
+    if (unit === percentSign) {
       const escaped = hexByteAt(raw, index + 1)
       if (escaped >= 0) {
         byte = escaped
@@ -73,25 +73,25 @@ function recode(raw: string, table: readonly string[], plusIsSpace: boolean): st
 
 /** The canonical URI of a raw request path. `.`, `..` and `//` stay as they are; an empty path is `/`. */
 export function canonicalPath(rawPath: string): string {
-  return rawPath === '' ? '/' : recode(rawPath, PATH, false)
+  return rawPath === '' ? '/' : recode(rawPath, pathTable, false)
 }
 
 /** The canonical form of one raw query name or value. S3 reads `+` there as a space. */
 export function canonicalQueryComponent(raw: string): string {
-  return recode(raw, COMPONENT, true)
+  return recode(raw, componentTable, true)
 }
 
 /** Encodes text (UTF-8) for a query or for one path segment. */
 export function encodeUriComponent(text: string): string {
   let out = ''
-  for (const byte of Buffer.from(text, 'utf8')) out += COMPONENT[byte] ?? ''
+  for (const byte of Buffer.from(text, 'utf8')) out += componentTable[byte] ?? ''
   return out
 }
 
 /** Encodes an object name for the request path: as `encodeUriComponent`, with `/` kept. */
 export function encodeUriPath(text: string): string {
   let out = ''
-  for (const byte of Buffer.from(text, 'utf8')) out += PATH[byte] ?? ''
+  for (const byte of Buffer.from(text, 'utf8')) out += pathTable[byte] ?? ''
   return out
 }
 

@@ -16,7 +16,7 @@ import { SigV4Error } from './sigv4-error.ts'
 
 // Bound by the signature in another way (the first two stand in the string to sign and the canonical request), or without
 // meaning to us.
-const NEED_NO_SIGNATURE: ReadonlySet<string> = new Set([
+const needNoSignature: ReadonlySet<string> = new Set([
   'x-amz-date',
   'x-amz-content-sha256',
   'x-amz-user-agent',
@@ -46,7 +46,7 @@ function checkSignedHeaders(parsed: ParsedAuthorization, request: SignableReques
   const signed = new Set(parsed.signedHeaders)
   const missing: string[] = signed.has('host') ? [] : ['host']
   for (const name in request.headers) {
-    if (!name.startsWith('x-amz-') || signed.has(name) || NEED_NO_SIGNATURE.has(name)) continue
+    if (!name.startsWith('x-amz-') || signed.has(name) || needNoSignature.has(name)) continue
     if (request.headers[name] !== undefined) missing.push(name)
   }
   if (missing.length > 0) {
