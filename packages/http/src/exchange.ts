@@ -1,0 +1,73 @@
+/**
+ * What surrounds a handler: `100 Continue` when the body is first read, what becomes of a body that the handler did not
+ * read, and lingering close.
+ *
+ * @module
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Exchange, TrackedConnection } from './connection.ts'
+
+/** Whether the request announces a body (RFC 9112 6.3). */
+export function hasBody(request: IncomingMessage): boolean {
+  const length = request.headers['content-length']
+  return length === undefined ? request.headers['transfer-encoding'] !== undefined : length !== '0'
+}
+
+/**
+ * Prepares a request with a body. A small body that the handler leaves unread is thrown away by the HTTP server and the
+ * connection lives on; with a larger one, one of unknown length, or one that the client holds back until
+ * `100 Continue`, the response says `Connection: close`.
+ */
+export function prepareBody(
+  connection: TrackedConnection,
+  exchange: Exchange,
+  drainBytes: number,
+  now: () => number,
+): void {
+  const { request, response } = exchange
+  if (exchange.awaitsContinue) continueOnRead(exchange)
+  const length = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY)
+  if (length <= drainBytes && !exchange.awaitsContinue) return
+  beforeHead(response, () => {
+    if (request.complete || (length <= drainBytes && !exchange.awaitsContinue)) return
+    response.shouldKeepAlive = false
+    lingerAtEnd(connection, now)
+  })
+}
+
+/** Makes the end of the response a lingering close instead of an abrupt one. */
+export function lingerAtEnd(connection: TrackedConnection, now: () => number): void {
+  const socket = connection.socket
+  if (socket === undefined) return
+  // Node and Bun end a connection after its last response by `destroySoon`, whatever input is still under way.
+  socket.destroySoon = () => connection.linger(now())
+}
+
+/** Sends `100 Continue` at the first read of the body, unless the answer is out already. */
+function continueOnRead(exchange: Exchange): void {
+  const { request, response } = exchange
+  const read = request._read
+  request._read = (size) => {
+    request._read = read
+    if (!response.headersSent && !response.destroyed) {
+      exchange.awaitsContinue = false
+      response.writeContinue()
+    }
+    read.call(request, size)
+  }
+}
+
+/** Runs an action before the response head is made; implicit heads pass through `writeHead` too. */
+function beforeHead(response: ServerResponse, action: () => void): void {
+  const writeHead: unknown = response.writeHead
+  if (typeof writeHead !== 'function') return
+  Object.defineProperty(response, 'writeHead', {
+    configurable: true,
+    writable: true,
+    value: (...args: unknown[]): unknown => {
+      action()
+      return Reflect.apply(writeHead, response, args)
+    },
+  })
+}

@@ -1,0 +1,414 @@
+/**
+ * The listener: accepts on `node:net`, looks at the first byte, hands TLS to `node:tls` and the decrypted socket to
+ * `node:http` by `emit('connection')`. The same path on Node and on Bun, whose own `node:https` knows no server names,
+ * client certificates, certificate change or TLS errors. See README.md for the time-outs and limits.
+ *
+ * @module
+ */
+
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type AddressInfo, createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { CertificateSource } from './certificates.ts'
+import { LONGEST_CLIENT_HELLO, readClientHello } from './client-hello.ts'
+import { type Connection, type Exchange, type TimeoutKind, TrackedConnection } from './connection.ts'
+import { hasBody, lingerAtEnd, prepareBody } from './exchange.ts'
+import { HttpError } from './http-error.ts'
+import { type ListenerLimits, resolveLimits, sweepIntervalMs } from './limits.ts'
+import {
+  type FormatRejection,
+  PLAINTEXT_ON_TLS_PORT,
+  type RejectionCode,
+  rejectionAnswer,
+  rejectionBytes,
+} from './rejections.ts'
+import { checkRequest } from './request-guard.ts'
+import { type ClientCertificateOptions, TlsGateway } from './tls-gateway.ts'
+
+/** Serves one request. One request of a connection at a time. */
+export type Handler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  connection: Connection,
+) => Promise<void> | void
+
+/** Where to listen. */
+export interface Endpoint {
+  /** An IP address of either family, or a host name. */
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+  /** Speak plain HTTP. Only for those who ask: the default is TLS. */
+  readonly plaintext?: boolean
+}
+
+export interface ListenerOptions {
+  readonly endpoints: readonly Endpoint[]
+  readonly handler: Handler
+  /** Needed unless every endpoint is plaintext. */
+  readonly certificates?: CertificateSource
+  readonly clientCertificates?: ClientCertificateOptions
+  readonly limits?: Partial<ListenerLimits>
+  /** Dresses the answers to requests that no handler sees; plain text by default. */
+  readonly formatRejection?: FormatRejection
+  /** Told what a handler threw; the client gets a 500 or, mid-response, a cut connection. */
+  readonly onHandlerError?: (error: unknown, request: IncomingMessage) => void
+  /** Monotonic milliseconds. */
+  readonly now?: () => number
+}
+
+/** What happened at the edge since the start. */
+export interface ListenerStats {
+  connections: number
+  accepted: number
+  refused: number
+  tlsFailures: number
+  plaintextOnTls: number
+  rejected: Record<string, number>
+  timeouts: Record<TimeoutKind, number>
+}
+
+const RESPONSE_TO_CLIENT_ERROR: Readonly<Record<string, RejectionCode>> = {
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+}
+
+/**
+ * Starts listening on all endpoints.
+ *
+ * @throws HttpError `listen-failed`, `invalid-option`
+ * @example
+ * const listener = await listen({ endpoints: [{ host: '127.0.0.1', port: 9000 }], certificates, handler })
+ * await listener.close({ graceMs: 10_000 })
+ */
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const listener = new Listener(options)
+  try {
+    for (const endpoint of options.endpoints) await listener.open(endpoint)
+  } catch (cause) {
+    await listener.close({ graceMs: 0 })
+    throw cause
+  }
+  return listener
+}
+
+/** A running listener. Made by `listen`. */
+export class Listener {
+  /** Counters since the start; live, not a copy. */
+  readonly stats: ListenerStats = {
+    connections: 0,
+    accepted: 0,
+    refused: 0,
+    tlsFailures: 0,
+    plaintextOnTls: 0,
+    rejected: {},
+    timeouts: { handshake: 0, header: 0, idle: 0, body: 0, response: 0, linger: 0 },
+  }
+  readonly #options: ListenerOptions
+  readonly #limits: ListenerLimits
+  readonly #now: () => number
+  readonly #http: Server
+  readonly #gateway: TlsGateway
+  readonly #servers: NetServer[] = []
+  readonly #all = new Set<TrackedConnection>()
+  readonly #handshaking = new Map<string, TrackedConnection>()
+  readonly #bySocket = new WeakMap<Socket, TrackedConnection>()
+  readonly #sweeper: NodeJS.Timeout
+  #isClosing = false
+  #whenEmpty: (() => void) | undefined
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+    this.#limits = resolveLimits(options.limits)
+    this.#now = options.now ?? (() => performance.now())
+    this.#http = this.#createHttpServer()
+    this.#gateway = new TlsGateway(
+      { onSecure: (socket) => this.#secured(socket), onFailure: () => this.#tlsFailed() },
+      options.clientCertificates,
+    )
+    this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs(this.#limits))
+  }
+
+  /** The addresses that are listened on, in the order of the endpoints. */
+  get addresses(): readonly AddressInfo[] {
+    return this.#servers.map((server) => {
+      const address = server.address()
+      if (address === null || typeof address === 'string') throw new HttpError('listen-failed', 'not listening')
+      return address
+    })
+  }
+
+  /** Listens on one more endpoint. @internal */
+  open(endpoint: Endpoint): Promise<void> {
+    const { certificates } = this.#options
+    if (endpoint.plaintext !== true && certificates === undefined) {
+      throw new HttpError('invalid-option', 'a TLS endpoint needs certificates')
+    }
+    const server = createNetServer({ noDelay: true, keepAlive: true }, (raw) => {
+      if (endpoint.plaintext === true || certificates === undefined) this.#accept(raw, undefined)
+      else this.#accept(raw, certificates)
+    })
+    return new Promise((resolve, reject) => {
+      server.once('error', (cause) => {
+        reject(
+          new HttpError('listen-failed', `cannot listen on ${endpoint.host}:${endpoint.port}: ${cause.message}`, {
+            cause,
+          }),
+        )
+      })
+      server.listen({ host: endpoint.host, port: endpoint.port, backlog: 1024 }, () => {
+        server.on('error', () => {
+          // Accepting can fail for want of file descriptors: the next connection may fare better.
+          this.stats.refused += 1
+        })
+        this.#servers.push(server)
+        resolve()
+      })
+    })
+  }
+
+  /**
+   * Stops accepting, closes idle connections at once, lets requests in progress finish for up to `graceMs`, then cuts.
+   * Resolves when the last connection is gone. A second call with a shorter grace cuts sooner.
+   */
+  async close({ graceMs }: { readonly graceMs: number }): Promise<void> {
+    this.#isClosing = true
+    const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+    for (const connection of this.#all) {
+      const response = connection.current?.response
+      if (response === undefined) connection.destroy()
+      else if (!response.headersSent) response.shouldKeepAlive = false
+    }
+    if (this.#all.size > 0 && graceMs > 0) await this.#emptied(graceMs)
+    for (const connection of this.#all) connection.destroy()
+    if (this.#all.size > 0) await this.#emptied(1_000)
+    clearInterval(this.#sweeper)
+    await Promise.all(closed)
+    this.#http.close()
+  }
+
+  #emptied(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const earlier = this.#whenEmpty
+      const timer = setTimeout(() => resolve(), timeoutMs)
+      this.#whenEmpty = () => {
+        clearTimeout(timer)
+        earlier?.()
+        resolve()
+      }
+    })
+  }
+
+  #accept(raw: Socket, certificates: CertificateSource | undefined): void {
+    if (this.#isClosing || this.#all.size >= this.#limits.connections) {
+      this.stats.refused += 1
+      raw.destroy()
+      return
+    }
+    const connection = new TrackedConnection(raw, this.#now())
+    this.#all.add(connection)
+    this.stats.accepted += 1
+    this.stats.connections = this.#all.size
+    // Errors of a socket end it; what they meant shows in the phase it was in.
+    raw.on('error', () => raw.destroy())
+    raw.once('close', () => this.#closed(connection))
+    if (certificates === undefined) this.#serve(connection, raw)
+    else this.#awaitHello(connection, certificates)
+  }
+
+  #closed(connection: TrackedConnection): void {
+    this.#all.delete(connection)
+    const key = connection.handshakeKey
+    if (key !== undefined && this.#handshaking.get(key) === connection) this.#handshaking.delete(key)
+    connection.waiting.length = 0
+    this.stats.connections = this.#all.size
+    if (this.#all.size === 0) this.#whenEmpty?.()
+  }
+
+  #awaitHello(connection: TrackedConnection, certificates: CertificateSource): void {
+    const { raw } = connection
+    let seen: Buffer | undefined
+    const onData = (chunk: Buffer): void => {
+      seen = seen === undefined ? chunk : Buffer.concat([seen, chunk])
+      const hello = readClientHello(seen)
+      if (hello.kind === 'incomplete' && seen.length < LONGEST_CLIENT_HELLO) return
+      raw.removeListener('data', onData)
+      if (hello.kind === 'not-tls') {
+        this.stats.plaintextOnTls += 1
+        raw.write(PLAINTEXT_ON_TLS_PORT)
+        connection.linger(this.#now())
+        return
+      }
+      const servername = hello.kind === 'hello' ? hello.servername : undefined
+      connection.servername = servername
+      this.#handshake(connection, certificates, seen)
+    }
+    raw.on('data', onData)
+  }
+
+  #handshake(connection: TrackedConnection, certificates: CertificateSource, seen: Buffer): void {
+    const key = endpointsOf(connection.raw)
+    if (key === undefined) {
+      connection.destroy()
+      return
+    }
+    connection.handshakeKey = key
+    this.#handshaking.set(key, connection)
+    connection.raw.pause()
+    connection.raw.unshift(seen)
+    this.#gateway.accept(connection.raw, certificates.select(connection.servername))
+  }
+
+  #secured(socket: TLSSocket): void {
+    const key = endpointsOf(socket)
+    const connection = key === undefined ? undefined : this.#handshaking.get(key)
+    if (key === undefined || connection === undefined) {
+      // The peer is gone already: its addresses are, too.
+      socket.destroy()
+      return
+    }
+    this.#handshaking.delete(key)
+    connection.handshakeKey = undefined
+    this.#serve(connection, socket)
+  }
+
+  #tlsFailed(): void {
+    this.stats.tlsFailures += 1
+  }
+
+  #serve(connection: TrackedConnection, socket: Socket): void {
+    if (this.#isClosing) {
+      connection.destroy()
+      return
+    }
+    connection.opened(socket, this.#now())
+    this.#bySocket.set(socket, connection)
+    this.#http.emit('connection', socket)
+  }
+
+  #createHttpServer(): Server {
+    const server = createHttpServer({ maxHeaderSize: this.#limits.headerBytes, requireHostHeader: false })
+    server.timeout = 0
+    server.requestTimeout = 0
+    server.headersTimeout = 0
+    server.keepAliveTimeout = 0
+    // The parser would drop what is over the count in silence; checkRequest refuses it instead.
+    server.maxHeadersCount = 0
+    server.on('request', (request, response) => this.#request(request, response, false))
+    server.on('checkContinue', (request, response) => this.#request(request, response, true))
+    server.on('checkExpectation', (request, response) => this.#request(request, response, false, 'expectation-failed'))
+    server.on('connect', (request, socket) =>
+      this.#broken(this.#bySocket.get(request.socket), socket, 'unsupported-method'),
+    )
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      const code = RESPONSE_TO_CLIENT_ERROR[error.code ?? ''] ?? 'malformed-request'
+      this.#broken(this.#bySocket.get(socket as Socket), socket, code)
+    })
+    return server
+  }
+
+  #request(
+    request: IncomingMessage,
+    response: ServerResponse,
+    awaitsContinue: boolean,
+    rejection?: RejectionCode,
+  ): void {
+    const connection = this.#bySocket.get(request.socket)
+    if (connection === undefined || connection.isEnding) return
+    const exchange = { request, response, awaitsContinue, rejection }
+    if (connection.current === undefined) this.#begin(connection, exchange)
+    else if (connection.waiting.length >= this.#limits.pipelined) connection.destroy()
+    else connection.waiting.push(exchange)
+  }
+
+  #begin(connection: TrackedConnection, exchange: Exchange): void {
+    const { request, response } = exchange
+    connection.began(exchange, this.#now())
+    response.once('close', () => this.#ended(connection, exchange))
+    if (this.#isClosing) response.shouldKeepAlive = false
+    const rejection = exchange.rejection ?? checkRequest(request)
+    if (rejection !== undefined) {
+      this.#reject(connection, exchange, rejection)
+      return
+    }
+    if (hasBody(request)) prepareBody(connection, exchange, this.#limits.drainBytes, this.#now)
+    try {
+      const running = this.#options.handler(request, response, connection)
+      if (running !== undefined) running.catch((error: unknown) => this.#handlerFailed(connection, exchange, error))
+    } catch (error) {
+      this.#handlerFailed(connection, exchange, error)
+    }
+  }
+
+  #ended(connection: TrackedConnection, { request, response }: Exchange): void {
+    connection.ended(this.#now())
+    if (!response.writableFinished) {
+      connection.destroy()
+      return
+    }
+    // A body read half-way would stop the connection for ever.
+    if (!request.complete) request.resume()
+    if (connection.isEnding) return
+    const next = connection.waiting.shift()
+    if (this.#isClosing) connection.linger(this.#now())
+    else if (next !== undefined) this.#begin(connection, next)
+  }
+
+  #handlerFailed(connection: TrackedConnection, exchange: Exchange, error: unknown): void {
+    this.#options.onHandlerError?.(error, exchange.request)
+    if (exchange.response.headersSent || exchange.response.destroyed) connection.destroy()
+    else this.#reject(connection, exchange, 'handler-failed')
+  }
+
+  #reject(connection: TrackedConnection, { request, response }: Exchange, code: RejectionCode): void {
+    this.#count(code)
+    const { status, contentType, body } = rejectionAnswer(code, this.#options.formatRejection)
+    connection.waiting.length = 0
+    response.shouldKeepAlive = false
+    if (!request.complete) lingerAtEnd(connection, this.#now)
+    response.statusCode = status
+    for (const name of response.getHeaderNames()) response.removeHeader(name)
+    response.setHeader('Content-Type', contentType)
+    response.setHeader('Content-Length', Buffer.byteLength(body))
+    response.end(request.method === 'HEAD' ? undefined : body)
+  }
+
+  /** The bytes of a connection cannot be read as HTTP (or not as HTTP for us) any longer. */
+  #broken(
+    connection: TrackedConnection | undefined,
+    socket: NodeJS.WritableStream & { destroy(): void },
+    code: RejectionCode,
+  ): void {
+    if (connection === undefined) socket.destroy()
+    else if (connection.isEnding || connection.current?.response.writableEnded === true) connection.linger(this.#now())
+    else if (connection.current !== undefined || !socket.writable) connection.destroy()
+    else {
+      this.#count(code)
+      socket.write(rejectionBytes(code, this.#options.formatRejection))
+      connection.linger(this.#now())
+    }
+  }
+
+  #count(code: RejectionCode): void {
+    this.stats.rejected[code] = (this.stats.rejected[code] ?? 0) + 1
+  }
+
+  #sweep(): void {
+    const now = this.#now()
+    for (const connection of this.#all) {
+      const kind = connection.expired(this.#limits, now)
+      if (kind === undefined) continue
+      this.stats.timeouts[kind] += 1
+      if (kind === 'header' && connection.socket !== undefined && connection.hasSentBytes) {
+        this.#broken(connection, connection.socket, 'header-timeout')
+      } else {
+        connection.destroy()
+      }
+    }
+  }
+}
+
+/** Names a TCP connection by its two ends; `undefined` when the peer is gone. */
+function endpointsOf(socket: Socket): string | undefined {
+  if (socket.remoteAddress === undefined || socket.remotePort === undefined) return undefined
+  return `${socket.remoteAddress} ${socket.remotePort} ${socket.localAddress} ${socket.localPort}`
+}
