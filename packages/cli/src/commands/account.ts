@@ -1,0 +1,29 @@
+/**
+ * `strongroom account …`: makes and lists accounts.
+ *
+ * @module
+ */
+import type { AccountReport } from '../admin.ts'
+import { type AddCommand, answer, type CommonOptions, withAdmin, withCommonOptions } from '../context.ts'
+import { formatTable, formatTime } from '../output.ts'
+
+const row = ({ id, name, createdAtMs }: AccountReport) => [id, name, formatTime(createdAtMs)]
+
+export const addAccount: AddCommand = (parent, { ports }) => {
+  const group = parent.command('account').summary('manage accounts')
+  withCommonOptions(
+    group.command('create').summary('make an account and print its access key, once').argument('<name>'),
+  ).action(async (name: string, options: CommonOptions) => {
+    const made = await withAdmin(ports, options, (admin) => admin.createAccount(name))
+    answer(
+      ports,
+      options,
+      made,
+      () => `account     ${made.accountId}\naccess key  ${made.accessKeyId}\nsecret key  ${made.secretAccessKey}\n`,
+    )
+  })
+  withCommonOptions(group.command('list').summary('list accounts')).action(async (options: CommonOptions) => {
+    const accounts = await withAdmin(ports, options, (admin) => admin.listAccounts())
+    answer(ports, options, accounts, (list) => formatTable(['ID', 'NAME', 'CREATED'], list.map(row)))
+  })
+}
