@@ -5,9 +5,14 @@
  * @module
  */
 import type { KeyVersion } from './contract.ts'
+import { hasKeyNameCharactersOnly, maxKeyNameLength } from './key-name.ts'
+import { KmsError } from './kms-error.ts'
 
 /** Versions are counted to here, so that an entry name has a bounded length. */
 export const maxKeyVersion = 999_999_999
+
+/** Longest entry name: the longest key name with the longest version. */
+const maxEntryNameLength = maxKeyNameLength + '-v-'.length + String(maxKeyVersion).length
 
 const lockSuffix = '-locked'
 const versionPattern = /^(?<base>.+)-v-(?<version>\d{1,9})$/
@@ -43,11 +48,21 @@ export function entryShape(entry: string): EntryShape {
     return { kind: 'marker', base: entry.slice(0, -lockSuffix.length) }
   }
   const match = versionPattern.exec(entry)?.groups
-  const version = Number(match?.['version'])
-  const base = match?.['base']
+  const version = Number(match?.version)
+  const base = match?.base
   // Only the canonical spelling: `-v-02` and `-v-1` are nobody's version entries.
   if (base !== undefined && version >= 2 && versionEntryName(base, version) === entry) {
     return { kind: 'version', base, version }
   }
   return { kind: 'key' }
+}
+
+/** Whether a key store may be asked for an entry of that name: the characters of key names, so no path and no escape. */
+export function isEntryName(entry: string): boolean {
+  return entry.length > 0 && entry.length <= maxEntryNameLength && hasKeyNameCharactersOnly(entry)
+}
+
+/** @throws KmsError `invalid-name` */
+export function checkEntryName(entry: string): void {
+  if (!isEntryName(entry)) throw new KmsError('invalid-name', 'a key store entry cannot have that name')
 }

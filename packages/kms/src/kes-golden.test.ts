@@ -117,7 +117,7 @@ describe('ciphertexts of real KES', () => {
     const stored = storedKeyOf(name)
     for (const { ciphertext, context, plaintext } of ciphertexts.filter(({ key }) => key === name)) {
       const trailer = bytes(ciphertext).subarray(-28)
-      const written = encryptWithKey(stored, bytes(plaintext), bytes(context), (into) => into.set(trailer))
+      const written = encryptWithKey(stored, bytes(plaintext), bytes(context), () => trailer)
       expect(base64(written)).toBe(ciphertext)
     }
   })

@@ -3,11 +3,18 @@
  *
  * @module
  */
-import { createHmac } from 'node:crypto'
+import {
+  type AeadCipher,
+  aeadOpen,
+  aeadSeal,
+  CryptoError,
+  hchacha20,
+  hmacSha256,
+  type RandomSource,
+} from '@strongroom/crypto'
 import { parseEnvelope } from './ciphertext-envelope.ts'
 import type { KeyAlgorithm } from './contract.ts'
 import { KmsError } from './kms-error.ts'
-import { aeads } from './primitives.ts'
 
 const ivLength = 16
 const nonceLength = 12
@@ -24,28 +31,29 @@ export interface CipherKey {
   readonly key: Uint8Array
 }
 
-/** Fills its argument with random bytes. */
-export type FillRandom = (into: Uint8Array) => void
+/** kes-protocol 6.1. Sub-keys are the caller's to zero. */
+const ciphers: Readonly<
+  Record<KeyAlgorithm, { readonly aead: AeadCipher; readonly subkey: (key: Uint8Array, iv: Uint8Array) => Uint8Array }>
+> = {
+  AES256: { aead: 'AES-256-GCM', subkey: hmacSha256 },
+  ChaCha20: { aead: 'ChaCha20-Poly1305', subkey: hchacha20 },
+}
 
 /** `AEAD(plaintext) ‖ iv ‖ nonce`, `context` being the associated data, verbatim. */
 export function encryptWithKey(
   { algorithm, key }: CipherKey,
   plaintext: Uint8Array,
   context: Uint8Array,
-  fillRandom: FillRandom,
+  random: RandomSource,
 ): Uint8Array {
-  const sealedLength = plaintext.length + tagLength
-  const ciphertext = Buffer.allocUnsafe(sealedLength + trailerLength)
-  const trailer = ciphertext.subarray(sealedLength)
-  fillRandom(trailer)
-  const aead = aeads[algorithm]
-  const subkey = aead.subkey(key, trailer.subarray(0, ivLength))
+  const trailer = random(trailerLength)
+  const { aead, subkey } = ciphers[algorithm]
+  const ownKey = subkey(key, trailer.subarray(0, ivLength))
   try {
-    aead.seal(subkey, trailer.subarray(ivLength), plaintext, context, ciphertext)
+    return Buffer.concat([aeadSeal(aead, ownKey, trailer.subarray(ivLength), context, plaintext), trailer])
   } finally {
-    subkey.fill(0)
+    ownKey.fill(0)
   }
-  return ciphertext
 }
 
 /**
@@ -78,18 +86,21 @@ function openRaw(
 ): Uint8Array | undefined {
   const sealedLength = raw.length - trailerLength
   if (sealedLength < tagLength) return undefined
-  const aead = aeads[algorithm]
-  const subkey = aead.subkey(key, raw.subarray(sealedLength, sealedLength + ivLength))
+  const { aead, subkey } = ciphers[algorithm]
+  const ownKey = subkey(key, raw.subarray(sealedLength, sealedLength + ivLength))
   try {
-    return aead.open(subkey, raw.subarray(sealedLength + ivLength), raw.subarray(0, sealedLength), context)
+    return aeadOpen(aead, ownKey, raw.subarray(sealedLength + ivLength), context, raw.subarray(0, sealedLength))
+  } catch (error) {
+    if (error instanceof CryptoError) return undefined
+    throw error
   } finally {
-    subkey.fill(0)
+    ownKey.fill(0)
   }
 }
 
 /** HMAC-SHA-256 of `message` under the key's own HMAC key. 32 bytes. */
 export function hmacWithKey(hmacKey: Uint8Array, message: Uint8Array): Uint8Array {
-  return createHmac('sha256', hmacKey).update(message).digest()
+  return hmacSha256(hmacKey, message)
 }
 
 function notAuthentic(): KmsError {

@@ -54,7 +54,8 @@ describe('entry names', () => {
   )
 
   it('reserves every name that ends like a version or a marker', () => {
-    for (const name of ['k-v-2', 'k-v-02', 'k-v-1', 'k-locked', 'k-v-12345678901']) expect(isReservedName(name)).toBe(true)
+    for (const name of ['k-v-2', 'k-v-02', 'k-v-1', 'k-locked', 'k-v-12345678901'])
+      expect(isReservedName(name)).toBe(true)
     for (const name of ['k', 'k-v', 'k-v-x', 'k-v-2x', 'locked', 'k-locked-x']) expect(isReservedName(name)).toBe(false)
   })
 })

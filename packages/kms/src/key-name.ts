@@ -15,7 +15,8 @@ for (const character of '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs
   allowed[character.charCodeAt(0)] = 1
 }
 
-function isAllowed(text: string): boolean {
+/** Whether every character is one that key names may have. */
+export function hasKeyNameCharactersOnly(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     if (allowed[text.charCodeAt(i)] !== 1) return false
   }
@@ -27,7 +28,7 @@ export function isKeyName(text: string): boolean {
   const { length } = text
   if (length === 0 || length > maxKeyNameLength || text === '_') return false
   if (text.charCodeAt(0) === hyphen || text.charCodeAt(length - 1) === hyphen) return false
-  return isAllowed(text)
+  return hasKeyNameCharactersOnly(text)
 }
 
 /** What a list pattern selects. */
@@ -47,6 +48,6 @@ export function parseKeyPattern(pattern: string): KeyPattern | undefined {
   if (!pattern.endsWith('*')) return isKeyName(pattern) ? { text: pattern, isPrefix: false } : undefined
   if (pattern.length > maxKeyNameLength) return undefined
   const text = pattern.slice(0, -1)
-  if (text.charCodeAt(0) === hyphen || !isAllowed(text)) return undefined
+  if (text.charCodeAt(0) === hyphen || !hasKeyNameCharactersOnly(text)) return undefined
   return { text, isPrefix: true }
 }

@@ -67,40 +67,114 @@ type FieldReader<T> = (reader: BinaryReader, into: T) => void
 type Fields<T> = ReadonlyMap<number, readonly [WireType, FieldReader<T>]>
 
 const secretFields: Fields<TypedSecret> = new Map<number, readonly [WireType, FieldReader<TypedSecret>]>([
-  [1, [WireType.LengthDelimited, (reader, into) => { into.bytes = reader.bytes() }]],
-  [2, [WireType.Varint, (reader, into) => { into.type = reader.uint32() }]],
+  [
+    1,
+    [
+      WireType.LengthDelimited,
+      (reader, into) => {
+        into.bytes = reader.bytes()
+      },
+    ],
+  ],
+  [
+    2,
+    [
+      WireType.Varint,
+      (reader, into) => {
+        into.type = reader.uint32()
+      },
+    ],
+  ],
 ])
 
 const timeFields: Fields<Draft['time']> = new Map<number, readonly [WireType, FieldReader<Draft['time']>]>([
-  [1, [WireType.Varint, (reader, into) => { into.seconds = BigInt(reader.int64()) }]],
-  [2, [WireType.Varint, (reader, into) => { into.nanos = reader.int32() }]],
+  [
+    1,
+    [
+      WireType.Varint,
+      (reader, into) => {
+        into.seconds = BigInt(reader.int64())
+      },
+    ],
+  ],
+  [
+    2,
+    [
+      WireType.Varint,
+      (reader, into) => {
+        into.nanos = reader.int32()
+      },
+    ],
+  ],
 ])
 
 const markFields: Fields<{ version: number; family: Uint8Array }> = new Map<
   number,
   readonly [WireType, FieldReader<{ version: number; family: Uint8Array }>]
 >([
-  [1, [WireType.Varint, (reader, into) => { into.version = reader.uint32() }]],
-  [2, [WireType.LengthDelimited, (reader, into) => { into.family = reader.bytes() }]],
+  [
+    1,
+    [
+      WireType.Varint,
+      (reader, into) => {
+        into.version = reader.uint32()
+      },
+    ],
+  ],
+  [
+    2,
+    [
+      WireType.LengthDelimited,
+      (reader, into) => {
+        into.family = reader.bytes()
+      },
+    ],
+  ],
 ])
 
 const none = new Uint8Array(0)
 
 const keyFields: Fields<Draft> = new Map<number, readonly [WireType, FieldReader<Draft>]>([
-  [1, [WireType.LengthDelimited, (reader, into) => {
-    into.secret ??= { bytes: none, type: 0 }
-    readMessage(reader.bytes(), secretFields, into.secret)
-  }]],
-  [2, [WireType.LengthDelimited, (reader, into) => {
-    into.hmac ??= { bytes: none, type: 0 }
-    readMessage(reader.bytes(), secretFields, into.hmac)
-  }]],
+  [
+    1,
+    [
+      WireType.LengthDelimited,
+      (reader, into) => {
+        into.secret ??= { bytes: none, type: 0 }
+        readMessage(reader.bytes(), secretFields, into.secret)
+      },
+    ],
+  ],
+  [
+    2,
+    [
+      WireType.LengthDelimited,
+      (reader, into) => {
+        into.hmac ??= { bytes: none, type: 0 }
+        readMessage(reader.bytes(), secretFields, into.hmac)
+      },
+    ],
+  ],
   [3, [WireType.LengthDelimited, (reader, into) => readMessage(reader.bytes(), timeFields, into.time)]],
-  [4, [WireType.LengthDelimited, (reader, into) => { into.createdBy = reader.string(true) }]],
-  [markField, [WireType.LengthDelimited, (reader, into) => {
-    into.mark ??= { version: 0, family: none }
-    readMessage(reader.bytes(), markFields, into.mark)
-  }]],
+  [
+    4,
+    [
+      WireType.LengthDelimited,
+      (reader, into) => {
+        into.createdBy = reader.string(true)
+      },
+    ],
+  ],
+  [
+    markField,
+    [
+      WireType.LengthDelimited,
+      (reader, into) => {
+        into.mark ??= { version: 0, family: none }
+        readMessage(reader.bytes(), markFields, into.mark)
+      },
+    ],
+  ],
 ])
 
 function readMessage<T>(bytes: Uint8Array, fields: Fields<T>, into: T): void {

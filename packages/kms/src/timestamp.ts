@@ -41,8 +41,7 @@ export function timestampToDate(time: KeyTimestamp): Date {
   return new Date(time.seconds * 1000 + Math.floor(time.nanos / 1e6))
 }
 
-const rfc3339 =
-  /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,18}))?(?:Z|([+-])(\d\d):(\d\d))$/
+const rfc3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,18}))?(?:Z|([+-])(\d\d):(\d\d))$/
 
 /** Reads RFC 3339 text. `undefined` when it is none. */
 export function parseTimestamp(text: string): KeyTimestamp | undefined {

@@ -1,0 +1,17 @@
+/**
+ * Key management: the `Kms` and `KeyStore` contracts, the built-in key service with its stores and caches, and the keyring
+ * that the root key wraps. DESIGN 7.
+ *
+ * @module
+ */
+export type * from './contract.ts'
+export { isReservedName } from './entry-name.ts'
+export type { KeyExpiry } from './expiry.ts'
+export { isKeyName } from './key-name.ts'
+export { type CreateOptions, KeyService, type KeyServiceOptions } from './key-service.ts'
+export type { KeyStateSource, KeyStateView } from './key-state.ts'
+export { Keyring, type KeyringKeys, newKeyring, withNewKey, withNextCredentials } from './keyring.ts'
+export { FilesKeyStore, type FilesKeyStoreOptions } from './keystores/files-key-store.ts'
+export { MemoryKeyStore } from './keystores/memory-key-store.ts'
+export { copyKeys, SealedKeyStore, type SealedKeyStoreOptions } from './keystores/sealed-key-store.ts'
+export { KmsError, type KmsErrorCode } from './kms-error.ts'

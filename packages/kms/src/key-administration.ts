@@ -1,0 +1,304 @@
+/**
+ * What changes keys: create, rotate, lock, unlock, delete, and the listing that tells keys from their versions and markers.
+ * Every order of steps here leaves, when the process dies between two of them, a key that is whole, locked or being
+ * deleted, and whose deletion can be finished by asking again (docs/formats/stored-keys.md).
+ *
+ * @module
+ */
+import type { RandomSource } from '@strongroom/crypto'
+import type { KeyAlgorithm, KeyDescription, KeyName, KeyStore, KeyVersion } from './contract.ts'
+import { entryShape, isEntryName, markerEntryName, versionEntryName } from './entry-name.ts'
+import { formatKeyMarker, keyFamily, type MarkerMeaning, parseKeyMarker } from './key-marker.ts'
+import { isKeyName, parseKeyPattern } from './key-name.ts'
+import { KmsError } from './kms-error.ts'
+import { describeLoadedKey, getEntry, keyNotFound, type LoadedKey, markerApplies } from './loaded-key.ts'
+import type { LoadedKeyCache } from './loaded-key-cache.ts'
+import { NameMutex } from './name-mutex.ts'
+import {
+  formatStoredKey,
+  keyLength,
+  parseStoredKey,
+  type StoredKey,
+  type VersionMark,
+  zeroStoredKey,
+} from './stored-key.ts'
+import { timestampFromMs } from './timestamp.ts'
+
+/** What the administration works with. */
+export interface KeyAdministrationOptions {
+  readonly store: KeyStore
+  readonly cache: LoadedKeyCache
+  readonly defaultAlgorithm: KeyAlgorithm
+  readonly createdBy: string
+  readonly now: () => number
+  readonly random: RandomSource
+}
+
+/** Whom to note in a new key, and its algorithm. */
+interface NewKeyOptions {
+  readonly algorithm?: KeyAlgorithm
+  readonly createdBy?: string
+}
+
+/** Rotations of one key by other nodes at the same moment that are waited out. */
+const maxRotationRaces = 16
+
+/** Entries of a listing looked into at the same time. */
+const listingConcurrency = 16
+
+/** See the module. Names are checked by the caller. */
+export class KeyAdministration {
+  readonly #options: KeyAdministrationOptions
+  readonly #mutex = new NameMutex()
+
+  constructor(options: KeyAdministrationOptions) {
+    this.#options = options
+  }
+
+  /** Makes a key of `material`, or of random bytes. */
+  create(name: KeyName, material: Uint8Array | undefined, options: NewKeyOptions): Promise<KeyDescription> {
+    const stored = this.#newStoredKey(options.algorithm ?? this.#options.defaultAlgorithm, material, options.createdBy)
+    return this.#change(name, async () => {
+      try {
+        await this.#createEntry(name, stored)
+      } finally {
+        zeroStoredKey(stored)
+      }
+      return this.useFresh(name, describeLoadedKey)
+    })
+  }
+
+  rotate(name: KeyName, { createdBy }: NewKeyOptions): Promise<KeyDescription> {
+    return this.#change(name, async () => {
+      for (let race = 0; race < maxRotationRaces; race++) {
+        if (await this.#addVersion(name, createdBy)) return this.useFresh(name, describeLoadedKey)
+      }
+      throw new KmsError('busy', `key '${name}' is being rotated elsewhere`)
+    })
+  }
+
+  lock(name: KeyName): Promise<KeyDescription> {
+    return this.#change(name, async () => {
+      const { state, family } = await this.useFresh(name, identity)
+      if (state === 'pending-deletion') throw new KmsError('key-pending-deletion', `key '${name}' is being deleted`)
+      if (state === 'enabled') await this.#mark(name, 'locked', family)
+      return this.useFresh(name, describeLoadedKey)
+    })
+  }
+
+  unlock(name: KeyName): Promise<KeyDescription> {
+    return this.#change(name, async () => {
+      const { state } = await this.useFresh(name, identity)
+      if (state === 'pending-deletion') throw new KmsError('key-pending-deletion', `key '${name}' is being deleted`)
+      if (state === 'locked') await this.#deleteEntry(markerEntryName(name))
+      return this.useFresh(name, describeLoadedKey)
+    })
+  }
+
+  /**
+   * Marker first, so that the key is used no more; then the versions, newest first; then version 1; then the marker.
+   * Asked again after a crash it goes on where it stopped, also when version 1 is already gone.
+   */
+  delete(name: KeyName): Promise<void> {
+    return this.#change(name, async () => {
+      const first = await this.#readable(name)
+      const family = first === undefined ? undefined : familyOfKeyEntry(first)
+      if (family === 'no-key') throw keyNotFound(name)
+      if (family !== undefined) await this.#markForDeletion(name, family)
+      this.#options.cache.drop(name)
+      let removed = 0
+      for (const version of await this.#versionsToDelete(name)) {
+        removed += await this.#deleteEntry(versionEntryName(name, version))
+      }
+      removed += await this.#deleteEntry(name)
+      removed += await this.#deleteMarker(name)
+      this.#options.cache.drop(name)
+      if (removed === 0) throw keyNotFound(name)
+    })
+  }
+
+  /** Names of keys that match; entries that are versions or markers are told by their values, not by their names. */
+  async list(pattern: string): Promise<readonly KeyName[]> {
+    const wanted = parseKeyPattern(pattern)
+    if (wanted === undefined) throw new KmsError('invalid-name', 'the listing pattern is too long or invalid')
+    const found: { readonly name: string; isKey: boolean }[] = []
+    const doubtful: { readonly name: string; isKey: boolean }[] = []
+    for await (const name of this.#options.store.list(wanted.text)) {
+      if (!isKeyName(name) || (!wanted.isPrefix && name !== wanted.text)) continue
+      const entry = { name, isKey: true }
+      found.push(entry)
+      if (entryShape(name).kind !== 'key') doubtful.push(entry)
+    }
+    const next = doubtful.values()
+    const worker = async (): Promise<void> => {
+      for (const entry of next) entry.isKey = await this.#isKeyEntry(entry.name)
+    }
+    await Promise.all(Array.from({ length: Math.min(listingConcurrency, doubtful.length) }, worker))
+    return found.filter(({ isKey }) => isKey).map(({ name }) => name)
+  }
+
+  /** Reads the key anew and works with it. */
+  async useFresh<T>(name: KeyName, work: (key: LoadedKey) => T): Promise<T> {
+    this.#options.cache.drop(name)
+    return this.#options.cache.use(name, work)
+  }
+
+  /** One change of a key at a time, and nothing remembered from before it. */
+  #change<T>(name: KeyName, change: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(name, async () => {
+      try {
+        return await change()
+      } catch (error) {
+        // How far it came is not known.
+        this.#options.cache.drop(name)
+        throw error
+      }
+    })
+  }
+
+  #newStoredKey(
+    algorithm: KeyAlgorithm,
+    material: Uint8Array | undefined,
+    createdBy?: string,
+    mark?: VersionMark,
+  ): StoredKey {
+    const { random } = this.#options
+    return {
+      algorithm,
+      key: material === undefined ? random(keyLength) : Uint8Array.from(material),
+      hmacKey: random(keyLength),
+      createdAt: timestampFromMs(this.#options.now()),
+      createdBy: createdBy ?? this.#options.createdBy,
+      ...(mark === undefined ? {} : { mark }),
+    }
+  }
+
+  async #createEntry(entry: string, stored: StoredKey): Promise<void> {
+    const value = formatStoredKey(stored)
+    try {
+      await this.#options.store.create(entry, value)
+    } finally {
+      value.fill(0)
+    }
+  }
+
+  /** `false` when another node was faster with that number. */
+  async #addVersion(name: KeyName, createdBy: string | undefined): Promise<boolean> {
+    const { state, family, nextVersion, algorithm } = await this.useFresh(name, identity)
+    if (state === 'locked') throw new KmsError('key-disabled', `key '${name}' is locked`)
+    if (state === 'pending-deletion') throw new KmsError('key-pending-deletion', `key '${name}' is being deleted`)
+    const mark = { version: nextVersion, family: Buffer.from(family, 'hex') }
+    const stored = this.#newStoredKey(algorithm, undefined, createdBy, mark)
+    try {
+      await this.#createEntry(versionEntryName(name, nextVersion), stored)
+      return true
+    } catch (error) {
+      if (error instanceof KmsError && error.code === 'key-exists') return false
+      throw error
+    } finally {
+      zeroStoredKey(stored)
+    }
+  }
+
+  /** Makes a marker, in the place of one that is about an earlier key of that name. */
+  async #mark(name: KeyName, meaning: MarkerMeaning, family: string): Promise<void> {
+    const entry = markerEntryName(name)
+    const value = formatKeyMarker({ meaning, family }, this.#options.now())
+    try {
+      await this.#options.store.create(entry, value)
+    } catch (error) {
+      if (!(error instanceof KmsError && error.code === 'key-exists')) throw error
+      const existing = await getEntry(this.#options.store, entry)
+      const marker = existing === undefined ? undefined : parseKeyMarker(existing)
+      if (markerApplies(marker, family)) return
+      if (existing !== undefined && marker === undefined) {
+        throw new KmsError('unsupported', `'${entry}' is a key of its own, so key '${name}' cannot be locked`)
+      }
+      await this.#deleteEntry(entry)
+      await this.#options.store.create(entry, value)
+    }
+  }
+
+  /** A lock stays as it is: it stops the use of the key as well. */
+  async #markForDeletion(name: KeyName, family: string): Promise<void> {
+    try {
+      await this.#mark(name, 'deleting', family)
+    } catch (error) {
+      // Where a key from KES has the marker's name, deletion goes without.
+      if (!(error instanceof KmsError && error.code === 'unsupported')) throw error
+    }
+  }
+
+  /** Newest first. Keys of their own, which moved in from KES under such names, are left alone. */
+  async #versionsToDelete(name: KeyName): Promise<readonly KeyVersion[]> {
+    const versions: KeyVersion[] = []
+    for await (const entry of this.#options.store.list(`${name}-v-`)) {
+      const shape = entryShape(entry)
+      if (shape.kind !== 'version' || shape.base !== name || !isEntryName(entry)) continue
+      if (!(await this.#isKeyEntry(entry))) versions.push(shape.version)
+    }
+    return versions.sort((a, b) => b - a)
+  }
+
+  async #deleteMarker(name: KeyName): Promise<number> {
+    const value = await getEntry(this.#options.store, markerEntryName(name))
+    if (value === undefined || parseKeyMarker(value) === undefined) return 0
+    return this.#deleteEntry(markerEntryName(name))
+  }
+
+  /** How many entries that removed. */
+  async #deleteEntry(entry: string): Promise<0 | 1> {
+    try {
+      await this.#options.store.delete(entry)
+      return 1
+    } catch (error) {
+      if (error instanceof KmsError && error.code === 'key-not-found') return 0
+      throw error
+    }
+  }
+
+  /** Whether an entry named like a version or marker is a key of its own. One that cannot be read is none. */
+  async #isKeyEntry(entry: string): Promise<boolean> {
+    const value = await this.#readable(entry)
+    const stored = value === undefined ? undefined : tryParse(value)
+    if (stored === undefined) return false
+    zeroStoredKey(stored)
+    return stored.mark === undefined
+  }
+
+  /** The value of an entry; `undefined` when there is none, or none that its store can vouch for. */
+  async #readable(entry: string): Promise<Uint8Array | undefined> {
+    try {
+      return await getEntry(this.#options.store, entry)
+    } catch (error) {
+      if (error instanceof KmsError && (error.code === 'not-authentic' || error.code === 'invalid-key'))
+        return undefined
+      throw error
+    }
+  }
+}
+
+function identity({ state, family, nextVersion, current }: LoadedKey) {
+  return { state, family, nextVersion, algorithm: current.algorithm }
+}
+
+function tryParse(value: Uint8Array): StoredKey | undefined {
+  try {
+    return parseStoredKey(value)
+  } catch (error) {
+    if (error instanceof KmsError) return undefined
+    throw error
+  } finally {
+    value.fill(0)
+  }
+}
+
+/** Hex; `undefined` when the entry cannot be read, `'no-key'` when it is a version or the marker of another key. */
+function familyOfKeyEntry(value: Uint8Array): string | undefined {
+  if (parseKeyMarker(value) !== undefined) return 'no-key'
+  const stored = tryParse(value)
+  if (stored === undefined) return undefined
+  const family = stored.mark === undefined ? Buffer.from(keyFamily(stored)).toString('hex') : 'no-key'
+  zeroStoredKey(stored)
+  return family
+}

@@ -1,0 +1,47 @@
+/**
+ * The value of a marker entry: that a key is locked, or that its deletion has begun (docs/formats/stored-keys.md).
+ *
+ * @module
+ */
+import { hmacSha256 } from '@strongroom/crypto'
+import type { StoredKey } from './stored-key.ts'
+import { familyLength } from './stored-key-message.ts'
+
+/** What a marker says. */
+export type MarkerMeaning = 'locked' | 'deleting'
+
+/** A marker with the key it is about. */
+export interface KeyMarker {
+  readonly meaning: MarkerMeaning
+  /** Hex; see `keyFamily`. */
+  readonly family: string
+}
+
+/** Frozen: markers and version entries depend on it. */
+const familyLabel = 'strongroom key family'
+
+const pattern = /^strongroom:(?<meaning>locked|deleting):v1:(?<family>[0-9a-f]{32}):[0-9TZ:.-]{1,40}$/
+const maxMarkerBytes = 128
+
+/**
+ * 16 bytes that tell one key from another made later under the same name, and that only the holder of its first version
+ * can make. Versions and markers carry them, so that what a crash or another node left behind never attaches to a new key.
+ */
+export function keyFamily(firstVersion: StoredKey): Uint8Array {
+  return hmacSha256(firstVersion.key, familyLabel).subarray(0, familyLength)
+}
+
+/** The value of a marker entry. Not secret. */
+export function formatKeyMarker({ meaning, family }: KeyMarker, nowMs: number): Uint8Array {
+  return Buffer.from(`strongroom:${meaning}:v1:${family}:${new Date(nowMs).toISOString()}`, 'latin1')
+}
+
+/** Reads a marker entry. `undefined` when it is none: a key that moved in from KES may be called `x-locked`. */
+export function parseKeyMarker(value: Uint8Array): KeyMarker | undefined {
+  if (value.length > maxMarkerBytes) return undefined
+  const groups = pattern.exec(Buffer.from(value).toString('latin1'))?.groups
+  const meaning = groups?.meaning
+  const family = groups?.family
+  if ((meaning !== 'locked' && meaning !== 'deleting') || family === undefined) return undefined
+  return { meaning, family }
+}

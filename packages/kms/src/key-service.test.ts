@@ -1,0 +1,348 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { KeyStore } from './contract.ts'
+import { formatKeyMarker } from './key-marker.ts'
+import { KeyService, type KeyServiceOptions } from './key-service.ts'
+import { newKeyring } from './keyring.ts'
+import { MemoryKeyStore } from './keystores/memory-key-store.ts'
+import { SealedKeyStore } from './keystores/sealed-key-store.ts'
+import { testKms } from './kms.suite.ts'
+import { KmsError } from './kms-error.ts'
+import { formatStoredKey, parseStoredKey, type StoredKey } from './stored-key.ts'
+
+testKms('KeyService over memory', { open: async () => new KeyService(new MemoryKeyStore()) })
+
+testKms('KeyService over a sealed store', {
+  open: async () => new KeyService(new SealedKeyStore(new MemoryKeyStore(), newKeyring(0).keyStoreKeys)),
+})
+
+const context = Buffer.from('context')
+
+/** A store that counts calls, can be cut off, and can die after a number of changes. */
+class WatchedStore implements KeyStore {
+  readonly inner = new MemoryKeyStore()
+  gets = 0
+  isCutOff = false
+  changesLeft = Number.POSITIVE_INFINITY
+
+  #check(): void {
+    if (this.isCutOff) throw new KmsError('unreachable', 'cut off')
+  }
+
+  #change(): void {
+    this.#check()
+    if (this.changesLeft-- <= 0) throw new KmsError('unreachable', 'died')
+  }
+
+  async create(name: string, value: Uint8Array): Promise<void> {
+    this.#change()
+    await this.inner.create(name, value)
+  }
+
+  async get(name: string): Promise<Uint8Array> {
+    this.gets++
+    this.#check()
+    return this.inner.get(name)
+  }
+
+  async delete(name: string): Promise<void> {
+    this.#change()
+    await this.inner.delete(name)
+  }
+
+  async *list(prefix: string): AsyncIterable<string> {
+    this.#check()
+    yield* this.inner.list(prefix)
+  }
+
+  async status() {
+    return { reachable: !this.isCutOff }
+  }
+
+  async close(): Promise<void> {}
+
+  async names(): Promise<string[]> {
+    const found: string[] = []
+    for await (const name of this.inner.list('')) found.push(name)
+    return found
+  }
+}
+
+const kesKey = (byte: number): StoredKey => ({
+  algorithm: 'AES256',
+  key: Buffer.alloc(32, byte),
+  hmacKey: Buffer.alloc(32, byte + 1),
+  createdAt: { seconds: 1_700_000_000, nanos: 0, offsetMinutes: 0 },
+  createdBy: '',
+})
+
+describe('KeyService', () => {
+  let store: WatchedStore
+  let nowMs: number
+  let services: KeyService[]
+
+  const open = (options: KeyServiceOptions = {}): KeyService => {
+    const service = new KeyService(store, { now: () => nowMs, ...options })
+    services.push(service)
+    return service
+  }
+
+  beforeEach(() => {
+    store = new WatchedStore()
+    nowMs = Date.parse('2026-01-01T00:00:00.125Z')
+    services = []
+  })
+
+  afterEach(async () => {
+    for (const service of services) await service.close()
+  })
+
+  it('stores a key as KES does, with creator and time', async () => {
+    await open().createKey('k', { createdBy: 'somebody' })
+    expect(await store.names()).toEqual(['k'])
+    const stored = parseStoredKey(await store.inner.get('k'))
+    expect(stored).toMatchObject({
+      algorithm: 'AES256',
+      createdBy: 'somebody',
+      createdAt: { seconds: 1_767_225_600, nanos: 125_000_000, offsetMinutes: 0 },
+    })
+    expect(stored.mark).toBeUndefined()
+  })
+
+  it('reads no entry while a key is in memory', async () => {
+    const service = open()
+    await service.createKey('k')
+    const before = store.gets
+    for (let i = 0; i < 50; i++) await service.generateDataKey('k', context)
+    expect(store.gets).toBe(before)
+  })
+
+  it('reads a key once, however many ask for it at the same time', async () => {
+    await open().createKey('k')
+    const service = open()
+    const before = store.gets
+    await Promise.all(Array.from({ length: 50 }, () => service.generateDataKey('k', context)))
+    // The key itself, its marker, and the absent second version.
+    expect(store.gets - before).toBe(3)
+  })
+
+  it('does not remember that a key was missing', async () => {
+    const service = open()
+    await expect(service.describeKey('k')).rejects.toMatchObject({ code: 'key-not-found' })
+    await open().createKey('k')
+    expect(await service.describeKey('k')).toMatchObject({ name: 'k' })
+  })
+
+  it.each([
+    ['lock', (other: KeyService) => other.lockKey('k'), 'key-disabled'],
+    ['deletion', (other: KeyService) => other.deleteKey('k'), 'key-not-found'],
+  ])('obeys the %s of another process within the recheck time', async (_, change, code) => {
+    const [service, other] = [open(), open()]
+    await service.createKey('k')
+    await service.generateDataKey('k', context)
+    await change(other)
+    nowMs += 4_000
+    await expect(service.generateDataKey('k', context)).rejects.toMatchObject({ code })
+  })
+
+  it('seals under the version that another process made within the recheck time, and opens it at once', async () => {
+    const [service, other] = [open(), open()]
+    await service.createKey('k')
+    await other.rotateKey('k')
+    const { ciphertext } = await other.generateDataKey('k', context)
+    expect(await service.decrypt('k', 2, ciphertext, context)).toHaveLength(32)
+    await other.rotateKey('k')
+    nowMs += 4_000
+    expect((await service.generateDataKey('k', context)).keyVersion).toBe(3)
+  })
+
+  it('gives every one of two rotating processes a version of its own', async () => {
+    const [one, two] = [open(), open()]
+    await one.createKey('k')
+    await Promise.all([one.rotateKey('k'), two.rotateKey('k'), one.rotateKey('k'), two.rotateKey('k')])
+    expect((await open().describeKey('k')).versions).toHaveLength(5)
+  })
+
+  it('goes on with a loaded key when the store is cut off, and fails for the others', async () => {
+    const service = open()
+    await service.createKey('k')
+    await service.createKey('other')
+    await service.generateDataKey('k', context)
+    store.isCutOff = true
+    nowMs += 10_000
+    expect((await service.generateDataKey('k', context)).keyVersion).toBe(1)
+    await expect(open().generateDataKey('k', context)).rejects.toMatchObject({ code: 'unreachable' })
+    await expect(service.rotateKey('k')).rejects.toMatchObject({ code: 'unreachable' })
+  })
+
+  it('ends the waiting when the signal says so', async () => {
+    await open().createKey('k')
+    const service = open()
+    const ended = AbortSignal.abort()
+    await expect(service.generateDataKey('k', context, { signal: ended })).rejects.toMatchObject({
+      code: 'unreachable',
+    })
+    expect((await service.generateDataKey('k', context)).keyVersion).toBe(1)
+  })
+
+  it('does not encrypt more than it was told to', async () => {
+    const service = open({ maxPlaintextBytes: 100 })
+    await service.createKey('k')
+    await expect(service.encrypt('k', Buffer.alloc(101), context)).rejects.toMatchObject({ code: 'unsupported' })
+  })
+
+  it('says that a key from before 2024 has no HMAC', async () => {
+    await store.inner.create('old', Buffer.from(`{"bytes":"${Buffer.alloc(32, 1).toString('base64')}"}`))
+    const service = open()
+    expect((await service.describeKey('old')).versions[0]?.createdAt.getUTCFullYear()).toBe(1)
+    await expect(service.hmac('old', context)).rejects.toMatchObject({ code: 'no-hmac-key' })
+    expect((await service.rotateKey('old')).currentVersion).toBe(2)
+  })
+
+  it('says which stored key cannot be read, and deletes it', async () => {
+    await store.inner.create('broken', Buffer.from('not a key'))
+    const service = open()
+    const failure = service.describeKey('broken')
+    await expect(failure).rejects.toMatchObject({ code: 'invalid-key', message: expect.stringContaining("'broken'") })
+    await service.deleteKey('broken')
+    expect(await store.names()).toEqual([])
+  })
+
+  it('deletes a key that its sealed store cannot vouch for', async () => {
+    const keyring = newKeyring(0)
+    await store.inner.create('planted', formatStoredKey(kesKey(1)))
+    const service = new KeyService(new SealedKeyStore(store, keyring.keyStoreKeys))
+    services.push(service)
+    await expect(service.describeKey('planted')).rejects.toMatchObject({ code: 'not-authentic' })
+    await service.deleteKey('planted')
+    expect(await store.names()).toEqual([])
+  })
+
+  describe('over a directory of KES', () => {
+    it('takes keys that are named like versions and locks for what they are', async () => {
+      for (const [name, byte] of [
+        ['k', 1],
+        ['k-v-2', 2],
+        ['k-locked', 3],
+      ] as const) {
+        await store.inner.create(name, formatStoredKey(kesKey(byte)))
+      }
+      const service = open()
+      expect(await service.listKeys('*')).toEqual(['k', 'k-locked', 'k-v-2'])
+      expect(await service.describeKey('k')).toMatchObject({ state: 'enabled', currentVersion: 1 })
+      const { ciphertext } = await service.encrypt('k-v-2', Buffer.from('x'), context)
+      expect(await service.decrypt('k-v-2', 1, ciphertext, context)).toHaveLength(1)
+
+      expect((await service.rotateKey('k')).versions.map(({ version }) => version)).toEqual([1, 3])
+      await expect(service.lockKey('k')).rejects.toMatchObject({ code: 'unsupported' })
+      await service.deleteKey('k')
+      expect(await store.names()).toEqual(['k-locked', 'k-v-2'])
+    })
+
+    it('takes a marker or a version that is about another key of that name for nothing', async () => {
+      await store.inner.create('k', formatStoredKey(kesKey(1)))
+      await store.inner.create('k-locked', formatKeyMarker({ meaning: 'locked', family: '00'.repeat(16) }, nowMs))
+      const mark = { version: 2, family: new Uint8Array(16) }
+      await store.inner.create('k-v-2', formatStoredKey({ ...kesKey(2), mark }))
+      const service = open()
+      expect(await service.describeKey('k')).toMatchObject({ state: 'enabled', currentVersion: 1 })
+      expect(await service.listKeys('*')).toEqual(['k'])
+      expect((await service.lockKey('k')).state).toBe('locked')
+      expect((await service.unlockKey('k')).state).toBe('enabled')
+      expect((await service.rotateKey('k')).currentVersion).toBe(3)
+      await service.deleteKey('k')
+      expect(await store.names()).toEqual([])
+    })
+  })
+
+  describe('killed in the middle', () => {
+    /** Runs `change` with a store that dies after so many changes, for every such number, and calls `after` with a new service. */
+    async function killEverywhere(
+      prepare: (service: KeyService) => Promise<unknown>,
+      change: (service: KeyService) => Promise<unknown>,
+      after: (service: KeyService, steps: number) => Promise<void>,
+    ): Promise<number> {
+      for (let steps = 0; ; steps++) {
+        store = new WatchedStore()
+        await prepare(open())
+        store.changesLeft = steps
+        const outcome = await change(open()).then(
+          () => 'done',
+          () => 'died',
+        )
+        store.changesLeft = Number.POSITIVE_INFINITY
+        await after(open(), steps)
+        if (outcome === 'done') return steps
+      }
+    }
+
+    const prepare = async (service: KeyService): Promise<void> => {
+      await service.createKey('k')
+      await service.rotateKey('k')
+      await service.rotateKey('k')
+    }
+
+    it('leaves a key that is whole, being deleted or gone, and deletes it when asked again', async () => {
+      const states: string[] = []
+      const steps = await killEverywhere(
+        prepare,
+        (service) => service.deleteKey('k'),
+        async (service) => {
+          const state = await service.describeKey('k').then(
+            (key) => `${key.state} ${key.versions.length}`,
+            (error: KmsError) => error.code,
+          )
+          states.push(state)
+          if (state.startsWith('pending')) {
+            const refused = { code: 'key-pending-deletion' }
+            await expect(service.generateDataKey('k', context)).rejects.toMatchObject(refused)
+            await expect(service.rotateKey('k')).rejects.toMatchObject(refused)
+            await expect(service.unlockKey('k')).rejects.toMatchObject(refused)
+          }
+          if ((await store.names()).length > 0) await service.deleteKey('k')
+          expect(await store.names()).toEqual([])
+        },
+      )
+      expect(steps).toBe(5)
+      expect(states).toEqual([
+        'enabled 3',
+        'pending-deletion 3',
+        'pending-deletion 2',
+        'pending-deletion 1',
+        'key-not-found',
+        'key-not-found',
+      ])
+    })
+
+    it('lets a new key of the name begin anew, whatever a dead deletion left', async () => {
+      await killEverywhere(
+        prepare,
+        (service) => service.deleteKey('k'),
+        async (service) => {
+          if ((await store.names()).includes('k')) return
+          expect(await service.createKey('k')).toMatchObject({ state: 'enabled', currentVersion: 1 })
+          expect((await service.generateDataKey('k', context)).keyVersion).toBe(1)
+        },
+      )
+    })
+
+    it('stays locked while a locked key is deleted', async () => {
+      const states: string[] = []
+      await killEverywhere(
+        async (service) => {
+          await prepare(service)
+          await service.lockKey('k')
+        },
+        (service) => service.deleteKey('k'),
+        async (service) => {
+          states.push(
+            await service.describeKey('k').then(
+              ({ state }) => state,
+              (error: KmsError) => error.code,
+            ),
+          )
+        },
+      )
+      expect(states).toEqual(['locked', 'locked', 'locked', 'locked', 'key-not-found', 'key-not-found'])
+    })
+  })
+})

@@ -1,0 +1,262 @@
+/**
+ * The built-in key management service: keys and their versions over any key store (DESIGN 7). Ciphertexts of version 1 and
+ * stored keys are those of KES (kes-protocol 6, 7); versions, locks and deletion are laid out as docs/formats/stored-keys.md says.
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto'
+import type { RandomSource } from '@strongroom/crypto'
+import type {
+  DataKey,
+  KeyAlgorithm,
+  KeyDescription,
+  KeyName,
+  KeyStore,
+  KeyVersion,
+  Kms,
+  KmsCallOptions,
+} from './contract.ts'
+import { isReservedName } from './entry-name.ts'
+import type { KeyExpiry } from './expiry.ts'
+import { KeyAdministration } from './key-administration.ts'
+import { decryptWithKey, encryptWithKey, hmacWithKey } from './key-cipher.ts'
+import { isKeyName } from './key-name.ts'
+import type { KeyStateSource, KeyStateView } from './key-state.ts'
+import { KmsError } from './kms-error.ts'
+import { describeLoadedKey, type LoadedKey, loadKey } from './loaded-key.ts'
+import { LoadedKeyCache } from './loaded-key-cache.ts'
+import { keyLength } from './stored-key.ts'
+import { endWaitingAt } from './wait.ts'
+
+/** Settings of a `KeyService`. */
+export interface KeyServiceOptions {
+  /** When unused or old keys leave the memory. KES's defaults. */
+  readonly expiry?: KeyExpiry
+  /**
+   * How long the state of a loaded key may be believed without asking the store, in milliseconds. Bounds how late a
+   * lock, rotation or deletion made by another process takes effect here. Default 4,000.
+   */
+  readonly recheckMs?: number
+  /** Keys held in memory at most. Default 10,000. */
+  readonly maxLoadedKeys?: number
+  /** How often the store is asked whether it is there, while keys are loaded; in milliseconds. Default 10,000. */
+  readonly healthMs?: number
+  /** Longest plaintext that `encrypt` takes, in bytes. Default 65,536. */
+  readonly maxPlaintextBytes?: number
+  /** Algorithm of new keys when the caller names none. Default `AES256`. */
+  readonly defaultAlgorithm?: KeyAlgorithm
+  /** Identity noted in keys whose creator is not named. Default empty. */
+  readonly createdBy?: string
+  /** Clock in milliseconds. Default `Date.now`. */
+  readonly now?: () => number
+  /** Default `randomBytes` of `node:crypto`. */
+  readonly random?: RandomSource
+}
+
+/** Options of the calls that make a key or a version. */
+export interface CreateOptions extends KmsCallOptions {
+  readonly algorithm?: KeyAlgorithm
+  /** Identity of the caller, noted in the key. */
+  readonly createdBy?: string
+}
+
+/** No ciphertext of a KES was ever longer; in bytes. */
+const maxCiphertextBytes = 1_048_576
+
+/**
+ * Keys over a key store, which it owns and closes.
+ *
+ * @example
+ * const keys = new KeyService(await FilesKeyStore.open('/var/lib/strongroom/keys'))
+ * await keys.createKey('my-key')
+ * const { plaintext, ciphertext } = await keys.generateDataKey('my-key', context)
+ */
+export class KeyService implements Kms, KeyStateSource {
+  readonly #store: KeyStore
+  readonly #cache: LoadedKeyCache
+  readonly #administration: KeyAdministration
+  readonly #random: RandomSource
+  readonly #maxPlaintextBytes: number
+  readonly #timers: readonly NodeJS.Timeout[]
+
+  constructor(store: KeyStore, options: KeyServiceOptions = {}) {
+    const { now = Date.now, random = randomBytes } = options
+    this.#store = store
+    this.#random = random
+    this.#maxPlaintextBytes = options.maxPlaintextBytes ?? 65_536
+    this.#cache = new LoadedKeyCache({
+      load: (name, previous) => loadKey(store, name, previous?.nextVersion),
+      expiry: options.expiry ?? {},
+      recheckMs: options.recheckMs ?? 4_000,
+      maxKeys: options.maxLoadedKeys ?? 10_000,
+      now,
+    })
+    this.#administration = new KeyAdministration({
+      store,
+      cache: this.#cache,
+      defaultAlgorithm: options.defaultAlgorithm ?? 'AES256',
+      createdBy: options.createdBy ?? '',
+      now,
+      random,
+    })
+    this.#timers = [
+      setInterval(() => this.#cache.sweep(), this.#cache.sweepEveryMs).unref(),
+      setInterval(() => void this.#watchStore(), options.healthMs ?? 10_000).unref(),
+    ]
+  }
+
+  async createKey(name: KeyName, options: CreateOptions = {}): Promise<KeyDescription> {
+    checkNewName(name)
+    return endWaitingAt(options.signal, this.#administration.create(name, undefined, options))
+  }
+
+  async importKey(name: KeyName, material: Uint8Array, options: CreateOptions = {}): Promise<KeyDescription> {
+    checkNewName(name)
+    if (material.length !== keyLength) throw new KmsError('invalid-key', `a key is ${keyLength} bytes long`)
+    return endWaitingAt(options.signal, this.#administration.create(name, material, options))
+  }
+
+  async describeKey(name: KeyName, options?: KmsCallOptions): Promise<KeyDescription> {
+    return this.#use(name, options, describeLoadedKey)
+  }
+
+  async listKeys(pattern: string, options?: KmsCallOptions): Promise<readonly KeyName[]> {
+    return endWaitingAt(options?.signal, this.#administration.list(pattern))
+  }
+
+  /** The key's state and family, at once when it is loaded: what a cache of data keys has to ask before it answers. */
+  keyState(name: KeyName, options?: KmsCallOptions): KeyStateView | Promise<KeyStateView> {
+    return this.#use(name, options, ({ state, family }) => ({ state, generation: family }))
+  }
+
+  async generateDataKey(name: KeyName, context: Uint8Array, options?: KmsCallOptions): Promise<DataKey> {
+    return this.#use(name, options, (key) => {
+      checkUsable(key)
+      const plaintext = this.#random(keyLength)
+      const ciphertext = encryptWithKey(key.current, plaintext, context, this.#random)
+      return { keyVersion: key.currentVersion, plaintext, ciphertext }
+    })
+  }
+
+  async encrypt(
+    name: KeyName,
+    plaintext: Uint8Array,
+    context: Uint8Array,
+    options?: KmsCallOptions,
+  ): Promise<{ readonly keyVersion: KeyVersion; readonly ciphertext: Uint8Array }> {
+    if (plaintext.length > this.#maxPlaintextBytes) {
+      throw new KmsError('unsupported', `a key encrypts at most ${this.#maxPlaintextBytes} bytes`)
+    }
+    return this.#use(name, options, (key) => {
+      checkUsable(key)
+      return {
+        keyVersion: key.currentVersion,
+        ciphertext: encryptWithKey(key.current, plaintext, context, this.#random),
+      }
+    })
+  }
+
+  async decrypt(
+    name: KeyName,
+    keyVersion: KeyVersion,
+    ciphertext: Uint8Array,
+    context: Uint8Array,
+    options?: KmsCallOptions,
+  ): Promise<Uint8Array> {
+    if (ciphertext.length > maxCiphertextBytes) throw new KmsError('not-authentic', 'the ciphertext is too long')
+    const plaintext = await this.#use(name, options, (key) => {
+      checkUsable(key)
+      const version = key.versions.get(keyVersion)
+      return version === undefined ? undefined : decryptWithKey(version, ciphertext, context)
+    })
+    if (plaintext !== undefined) return plaintext
+    // Another node may have rotated the key a moment ago.
+    return endWaitingAt(
+      options?.signal,
+      this.#administration.useFresh(name, (key) => {
+        checkUsable(key)
+        const version = key.versions.get(keyVersion)
+        if (version === undefined) throw new KmsError('key-not-found', `key '${name}' has no version ${keyVersion}`)
+        return decryptWithKey(version, ciphertext, context)
+      }),
+    )
+  }
+
+  /** Under the HMAC key of version 1, so that an HMAC does not change with a rotation (and is KES's). */
+  async hmac(name: KeyName, message: Uint8Array, options?: KmsCallOptions): Promise<Uint8Array> {
+    return this.#use(name, options, (key) => {
+      checkUsable(key)
+      if (key.first.hmacKey === undefined) throw new KmsError('no-hmac-key', `key '${name}' does not support HMAC`)
+      return hmacWithKey(key.first.hmacKey, message)
+    })
+  }
+
+  async rotateKey(name: KeyName, options: CreateOptions = {}): Promise<KeyDescription> {
+    checkName(name)
+    return endWaitingAt(options.signal, this.#administration.rotate(name, options))
+  }
+
+  async lockKey(name: KeyName, options?: KmsCallOptions): Promise<KeyDescription> {
+    checkName(name)
+    return endWaitingAt(options?.signal, this.#administration.lock(name))
+  }
+
+  async unlockKey(name: KeyName, options?: KmsCallOptions): Promise<KeyDescription> {
+    checkName(name)
+    return endWaitingAt(options?.signal, this.#administration.unlock(name))
+  }
+
+  async deleteKey(name: KeyName, options?: KmsCallOptions): Promise<void> {
+    checkName(name)
+    return endWaitingAt(options?.signal, this.#administration.delete(name))
+  }
+
+  async status(options?: KmsCallOptions): Promise<{ readonly reachable: boolean; readonly detail?: string }> {
+    return endWaitingAt(options?.signal, this.#store.status())
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#cache.dropAll()
+    await this.#store.close()
+  }
+
+  #use<T>(name: KeyName, options: KmsCallOptions | undefined, work: (key: LoadedKey) => T): T | Promise<T> {
+    checkName(name)
+    const result = this.#cache.use(name, work)
+    return result instanceof Promise ? endWaitingAt(options?.signal, result) : result
+  }
+
+  async #watchStore(): Promise<void> {
+    if (this.#cache.size === 0) return
+    try {
+      this.#cache.isOffline = !(await this.#store.status()).reachable
+    } catch {
+      // A store that cannot even say is as good as gone.
+      this.#cache.isOffline = true
+    }
+  }
+}
+
+function checkName(name: KeyName): void {
+  if (!isKeyName(name))
+    throw new KmsError('invalid-name', 'a key name is empty, too long or contains invalid characters')
+}
+
+function checkNewName(name: KeyName): void {
+  checkName(name)
+  if (isReservedName(name)) {
+    throw new KmsError('invalid-name', "key names that end in '-locked' or '-v-' and a number are reserved")
+  }
+}
+
+const refusals = {
+  enabled: undefined,
+  locked: ['key-disabled', 'is locked'],
+  'pending-deletion': ['key-pending-deletion', 'is being deleted'],
+} as const
+
+function checkUsable(key: LoadedKey): void {
+  const refusal = refusals[key.state]
+  if (refusal !== undefined) throw new KmsError(refusal[0], `key '${key.name}' ${refusal[1]}`)
+}
