@@ -168,6 +168,17 @@ export function aeadOpen(
 ): Buffer {
   checkKey(key)
   if (nonce.length !== nonceSizeBytes) throw invalidArgument(`a nonce has ${nonceSizeBytes} bytes`)
+  return openMessage(cipher, key, nonce, aad, sealed)
+}
+
+/** {@link aeadOpen} for callers that have checked key and nonce. */
+export function openMessage(
+  cipher: AeadCipher,
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  sealed: Uint8Array,
+): Buffer {
   if (sealed.length < tagSizeBytes) throw notAuthentic()
   const end = sealed.length - tagSizeBytes
   const opening = aeadStartOpening(cipher, key, nonce, aad)

@@ -5,14 +5,14 @@
  * @module
  */
 
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 import { invalidArgument } from './crypto-error.ts'
 import { asBuffer } from './secrets.ts'
 
 /** First byte of a field. Frozen: sealed keys depend on it. */
 const fieldTypes = { bytes: 1, text: 2, uint: 3, absent: 4, present: 5, list: 6 } as const
 
-const scratchBytes = 4096
+const scratchBytes = 2048
 const loneSurrogate = /\p{Surrogate}/u
 
 /**
@@ -24,7 +24,7 @@ const loneSurrogate = /\p{Surrogate}/u
  */
 export class CanonicalDigest {
   #hash: Hash | undefined
-  #scratch = Buffer.allocUnsafe(scratchBytes)
+  readonly #scratch = Buffer.allocUnsafe(scratchBytes)
   #used = 0
   #isDone = false
 
@@ -72,15 +72,21 @@ export class CanonicalDigest {
 
   /** 32 bytes. The object is of no use afterwards. */
   digest(): Buffer {
-    this.#flush()
+    this.#checkOpen()
     this.#isDone = true
-    const digest = (this.#hash ?? createHash('sha256')).digest()
-    return digest
+    // One-shot hashing is twice as fast, and most digests fit.
+    if (!this.#hash) return hash('sha256', this.#scratch.subarray(0, this.#used), 'buffer')
+    this.#flush()
+    return this.#hash.digest()
+  }
+
+  #checkOpen(): void {
+    if (this.#isDone) throw invalidArgument('the digest was taken already')
   }
 
   /** A type byte and a 64-bit number: the length of what follows, a count or the value itself. */
   #write(type: number, figure: number): this {
-    if (this.#isDone) throw invalidArgument('the digest was taken already')
+    this.#checkOpen()
     if (this.#used + 9 > scratchBytes) this.#flush()
     this.#scratch[this.#used] = type
     this.#scratch.writeUInt32BE(Math.floor(figure / 2 ** 32), this.#used + 1)

@@ -4,11 +4,12 @@
  * @module
  */
 
-import type { AeadCipher } from './aead.ts'
+import { type AeadCipher, nonceSizeBytes, openMessage } from './aead.ts'
 import { notAuthentic } from './crypto-error.ts'
+import { aadSizeBytes, cipherIds, dare2 } from './dare-framing.ts'
 import { DareOpener } from './dare-opener.ts'
 import { checkStreamKey, sealPackage } from './dare-sealer.ts'
-import { packageSizeBytes, sealedSize } from './dare-sizes.ts'
+import { headerSizeBytes, packageOverheadBytes, packageSizeBytes, sealedSize } from './dare-sizes.ts'
 import { asBuffer } from './secrets.ts'
 
 /**
@@ -46,13 +47,26 @@ export function openBytes(
   cipher: AeadCipher = 'AES-256-GCM',
 ): Buffer {
   if (sealed.length !== sealedSize(plaintextSizeBytes)) throw notAuthentic()
+  if (plaintextSizeBytes > 0 && plaintextSizeBytes <= packageSizeBytes) {
+    checkStreamKey(key, nonce)
+    return openOnlyPackage(cipher, key, nonce, asBuffer(sealed))
+  }
   const opener = new DareOpener(key, { nonce, plaintextSizeBytes, cipher })
   try {
     const pieces = opener.open(asBuffer(sealed))
     opener.final()
-    const [only] = pieces
-    return pieces.length === 1 && only ? only : Buffer.concat(pieces, plaintextSizeBytes)
+    return Buffer.concat(pieces, plaintextSizeBytes)
   } finally {
     opener.destroy()
   }
+}
+
+/** A stream of one package, without the machinery for more: every small object and every sealed key is one. */
+function openOnlyPackage(cipher: AeadCipher, key: Uint8Array, streamNonce: Uint8Array, sealed: Buffer): Buffer {
+  const header = Buffer.allocUnsafe(headerSizeBytes)
+  const nonce = Buffer.allocUnsafe(nonceSizeBytes)
+  dare2.writeHeader(header, cipherIds[cipher], streamNonce, 0, sealed.length - packageOverheadBytes, true)
+  if (header.compare(sealed, 0, headerSizeBytes) !== 0) throw notAuthentic()
+  dare2.writeNonce(nonce, header, 0)
+  return openMessage(cipher, key, nonce, header.subarray(0, aadSizeBytes), sealed.subarray(headerSizeBytes))
 }

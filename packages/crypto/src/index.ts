@@ -51,6 +51,7 @@ export {
   minioPath,
   unsealMinioKey,
 } from './minio-keys.ts'
+export { createRandomPool } from './random-pool.ts'
 export { RecordSealer, type RecordSealerOptions, recordOverheadBytes } from './record-seal.ts'
 export { openValue, sealedValueKeyId, sealValue, valueOverheadBytes } from './sealed-value.ts'
 export { equalSecrets, keySizeBytes, type RandomSource, zero } from './secrets.ts'
