@@ -5,7 +5,9 @@
  * @module
  */
 
+import type { Buffer } from 'node:buffer'
 import { open } from 'lmdb'
+import { copyBytes, copyEntry, type StoredEntry } from './lmdb-entry.ts'
 import { storageErrorOf } from './lmdb-errors.ts'
 
 /** A read transaction: one state of all tables until `done()`. */
@@ -28,15 +30,19 @@ export interface LmdbTable {
   /** Byte length of what `getBinaryFast` found last. */
   readonly lastSize: number
   /** The value in a buffer that the next read overwrites, of at least `lastSize` bytes. */
-  getBinaryFast(key: Uint8Array, options?: { readonly transaction: LmdbReadTransaction }): Uint8Array | undefined
-  getRange(options: LmdbRangeOptions): Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>
-  /** Inside a transaction callback: done when it returns; throws if it failed. */
+  getBinaryFast(key: Uint8Array, options?: { readonly transaction: LmdbReadTransaction }): Buffer | undefined
+  /** Inside a transaction callback: done when it returns; throws if it failed. LMDB has copied the value by then. */
   put(key: Uint8Array, value: Uint8Array): void
   /** Inside a transaction callback: done when it returns. */
   remove(key: Uint8Array): void
 }
 
-interface LmdbRoot extends LmdbTable {
+/** The table of entries, which is listed. What it gives out are copies. */
+export interface LmdbEntryTable extends LmdbTable {
+  getRange(options: LmdbRangeOptions): Iterable<{ readonly key: Uint8Array; readonly value: StoredEntry }>
+}
+
+interface LmdbRoot extends LmdbEntryTable {
   openDB(name: string, options: { readonly keyEncoding: 'binary'; readonly encoding: 'binary' }): LmdbTable
   transaction(callback: () => void): Promise<unknown>
   resetReadTxn(): void
@@ -49,7 +55,7 @@ interface LmdbRoot extends LmdbTable {
 export interface LmdbEnvironment {
   readonly root: LmdbRoot
   /** Key to version and value. */
-  readonly entries: LmdbTable
+  readonly entries: LmdbEntryTable
   /** Key to signed 64-bit integer. */
   readonly counters: LmdbTable
   /** The commit sequence. */
@@ -67,9 +73,10 @@ const pageSize = 16_384
 export function openLmdbEnvironment(directory: string, mapSizeBytes: number, maxReaders: number): LmdbEnvironment {
   const binary = { keyEncoding: 'binary', encoding: 'binary' } as const
   const options = {
-    ...binary,
     path: directory,
     name: 'entries',
+    keyEncoder: { writeKey, readKey: copyBytes },
+    encoder: { encode: (stored: Uint8Array) => stored, decode: copyEntry },
     pageSize,
     mapSize: mapSizeBytes,
     maxReaders,
@@ -86,4 +93,10 @@ export function openLmdbEnvironment(directory: string, mapSizeBytes: number, max
   } catch (error) {
     throw storageErrorOf(error, `cannot open the metadata store in ${directory}`)
   }
+}
+
+/** Keys are written as they are. The binding catches the `RangeError` that `set` throws where there is no room. */
+function writeKey(key: Uint8Array, target: Uint8Array, start: number): number {
+  target.set(key, start)
+  return start + key.length
 }

@@ -10,7 +10,7 @@ import { StorageError } from '../../storage-error.ts'
 import { checkKey } from '../commit-limits.ts'
 import type { Entry, ListedItem, ListOptions, ListPrefixesOptions, Snapshot } from '../contract.ts'
 import { listPrefixes } from '../list-prefixes.ts'
-import { copyEntry, decodeEntry } from './lmdb-entry.ts'
+import { copyEntry } from './lmdb-entry.ts'
 import type { LmdbEnvironment, LmdbReadTransaction } from './lmdb-environment.ts'
 import { storageErrorOf } from './lmdb-errors.ts'
 
@@ -58,7 +58,7 @@ export class LmdbSnapshot implements Snapshot {
       this.#figures.seeks++
       const entries: Entry[] = []
       for (const { key, value } of this.#environment.entries.getRange({ ...range, limit, ...this.#active() })) {
-        entries.push(decodeEntry(key, value))
+        entries.push({ key, value: value.value, version: value.version })
       }
       this.#figures.entriesListed += entries.length
       return entries
@@ -93,14 +93,16 @@ export class LmdbSnapshot implements Snapshot {
     this.#figures.gets++
     const { entries } = this.#environment
     const stored = entries.getBinaryFast(key, this.#active())
-    return stored === undefined ? undefined : copyEntry(key, stored, entries.lastSize)
+    if (stored === undefined) return undefined
+    const { value, version } = copyEntry(stored, entries.lastSize)
+    return { key, value, version }
   }
 
   *#seek(gte: Uint8Array, lt: Uint8Array | undefined): Iterable<Entry> {
     this.#figures.seeks++
     for (const { key, value } of this.#environment.entries.getRange({ start: gte, end: lt, ...this.#active() })) {
       this.#figures.entriesListed++
-      yield decodeEntry(key, value)
+      yield { key, value: value.value, version: value.version }
     }
   }
 
