@@ -4,7 +4,7 @@
  * @module
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
@@ -13,19 +13,17 @@ export const root = resolve(import.meta.dirname, '..')
 /** 'node' or 'bun'. STRONGROOM_RUNTIME overrides it for one run. */
 export const runtime = process.env.STRONGROOM_RUNTIME ?? 'node'
 
-/** The program file of Bun as npm installed it: `bun`'s own after `npm rebuild`, else the platform package's. */
+/**
+ * The program file of Bun. Install scripts are off, so it lies in the platform's package, unless `npm rebuild` moved it
+ * into `bun`, where a stub of some hundred bytes stands before.
+ */
 export function bunProgram() {
-  const linked = join(root, 'node_modules/bun/bin/bun.exe')
-  if (existsSync(linked)) return linked
   const platforms = join(root, 'node_modules/@oven')
-  if (!existsSync(platforms)) return undefined
-  for (const name of readdirSync(platforms)) {
-    for (const file of ['bun', 'bun.exe']) {
-      const program = join(platforms, name, 'bin', file)
-      if (existsSync(program)) return program
-    }
-  }
-  return undefined
+  const candidates = existsSync(platforms)
+    ? readdirSync(platforms).flatMap((name) => ['bun', 'bun.exe'].map((file) => join(platforms, name, 'bin', file)))
+    : []
+  candidates.push(join(root, 'node_modules/bun/bin/bun.exe'))
+  return candidates.find((file) => existsSync(file) && statSync(file).size > 1_000_000)
 }
 
 /** Runs `main(args)` of the server package: in this process on Node.js, as a child with the same terminal on Bun. */
