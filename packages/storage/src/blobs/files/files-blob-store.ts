@@ -1,0 +1,191 @@
+/**
+ * Blobs as files, on a local disk or any mounted file system (DESIGN 5).
+ *
+ * @module
+ */
+
+import { Buffer } from 'node:buffer'
+import { fstatSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { StorageError } from '../../storage-error.ts'
+import { checkBlobId, isBlobId, isLowerHex, isSessionId } from '../blob-id.ts'
+import { checkRange } from '../blob-range.ts'
+import type { BlobId, BlobStore, BlobWriter, SessionId } from '../contract.ts'
+import { BlobDirectories } from './blob-directories.ts'
+import { FileBlobWriter } from './file-blob-writer.ts'
+import { type BlobFileSystem, blobErrorOf, nodeFileSystem, syncDirectory, systemCodeOf } from './file-system.ts'
+
+/** Size of the buffers that blobs are read into. A new one each time: the reader may keep what it got. */
+const chunkBytes = 512 * 1024
+
+const fileMode = 0o600
+
+/**
+ * Opens the store in `root`, which is made (mode 0700) if it is missing.
+ *
+ * @throws StorageError `unavailable`, `full`
+ */
+export async function openFilesBlobStore(
+  root: string,
+  fileSystem: BlobFileSystem = nodeFileSystem,
+): Promise<FilesBlobStore> {
+  try {
+    const firstMade = await fileSystem.mkdir(root, { recursive: true, mode: 0o700 })
+    if (firstMade !== undefined) await syncDirectory(fileSystem, dirname(firstMade))
+  } catch (error) {
+    throw blobErrorOf(error, `cannot open the blob store in ${root}`)
+  }
+  return new FilesBlobStore(root, fileSystem)
+}
+
+/** See {@link openFilesBlobStore}. */
+export class FilesBlobStore implements BlobStore {
+  readonly #root: string
+  readonly #fileSystem: BlobFileSystem
+  readonly #directories: BlobDirectories
+
+  /** @internal Use {@link openFilesBlobStore}. */
+  constructor(root: string, fileSystem: BlobFileSystem) {
+    this.#root = root
+    this.#fileSystem = fileSystem
+    this.#directories = new BlobDirectories(root, fileSystem)
+  }
+
+  async create(blobId: BlobId): Promise<BlobWriter> {
+    const path = this.#directories.pathOf(blobId)
+    try {
+      await this.#directories.ensureFor(blobId)
+      const handle = await this.#createFile(blobId, path)
+      return new FileBlobWriter(this.#fileSystem, handle, path, this.#directories.directoryOf(blobId))
+    } catch (error) {
+      throw blobErrorOf(error, 'cannot create a blob')
+    }
+  }
+
+  async *read(blobId: BlobId, offset: number, length: number): AsyncGenerator<Uint8Array> {
+    checkRange(offset, length)
+    const handle = await this.#openFile(blobId)
+    const end = offset + length
+    let ahead: Promise<Buffer> | undefined
+    try {
+      // The size is in the inode that `open` has just read: asking for it synchronously does not wait for the disk.
+      if (fstatSync(handle.fd).size < end) throw truncated()
+      let position = offset
+      ahead = position < end ? readChunk(handle, position, end) : undefined
+      while (ahead !== undefined) {
+        const chunk = await ahead
+        position += chunk.length
+        ahead = position < end ? readChunk(handle, position, end) : undefined
+        // Handled when it is awaited above, or not at all if the reader ends here.
+        ahead?.catch(() => undefined)
+        yield chunk
+      }
+    } catch (error) {
+      throw blobErrorOf(error, 'cannot read a blob')
+    } finally {
+      await ahead?.catch(() => undefined)
+      await handle.close()
+    }
+  }
+
+  async size(blobId: BlobId): Promise<number | undefined> {
+    return await this.#sizeOfFile(this.#directories.pathOf(blobId))
+  }
+
+  async delete(blobId: BlobId): Promise<boolean> {
+    try {
+      await this.#fileSystem.unlink(this.#directories.pathOf(blobId))
+    } catch (error) {
+      if (systemCodeOf(error) === 'ENOENT') return false
+      throw blobErrorOf(error, 'cannot delete a blob')
+    }
+    await this.#directories.tidyUpAfter(blobId)
+    return true
+  }
+
+  async *sessions(): AsyncGenerator<SessionId> {
+    for await (const name of this.#names(this.#root)) {
+      if (isSessionId(name)) yield name
+    }
+  }
+
+  async *list(sessionId: SessionId): AsyncGenerator<{ readonly blobId: BlobId; readonly sizeBytes: number }> {
+    if (!isSessionId(sessionId)) throw new StorageError('invalid', 'a session id has 16 lower-case hex digits')
+    const session = this.#directories.sessionPath(sessionId)
+    for await (const fanOut of this.#names(session)) {
+      if (fanOut.length !== 2 || !isLowerHex(fanOut)) continue
+      for await (const blobId of this.#names(join(session, fanOut))) {
+        const isMine = isBlobId(blobId) && blobId.startsWith(sessionId + fanOut)
+        const sizeBytes = isMine ? await this.#sizeOfFile(join(session, fanOut, blobId)) : undefined
+        // Gone since the directory was read: no longer there to be listed.
+        if (sizeBytes !== undefined) yield { blobId, sizeBytes }
+      }
+    }
+  }
+
+  async capacity(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
+    try {
+      const { bavail, blocks, bsize } = await this.#fileSystem.statfs(this.#root)
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+    } catch (error) {
+      throw blobErrorOf(error, 'cannot ask for free space')
+    }
+  }
+
+  /** There is nothing to close: writers and readers close their own files. */
+  async close(): Promise<void> {}
+
+  async #createFile(blobId: BlobId, path: string): Promise<FileHandle> {
+    try {
+      return await this.#fileSystem.open(path, 'wx', fileMode)
+    } catch (error) {
+      if (systemCodeOf(error) !== 'ENOENT') throw error
+      await this.#directories.ensureAgainFor(blobId)
+      return await this.#fileSystem.open(path, 'wx', fileMode)
+    }
+  }
+
+  async #openFile(blobId: BlobId): Promise<FileHandle> {
+    checkBlobId(blobId)
+    try {
+      return await this.#fileSystem.open(this.#directories.pathOf(blobId), 'r')
+    } catch (error) {
+      throw blobErrorOf(error, 'cannot read a blob')
+    }
+  }
+
+  async #sizeOfFile(path: string): Promise<number | undefined> {
+    try {
+      return (await this.#fileSystem.stat(path)).size
+    } catch (error) {
+      if (systemCodeOf(error) === 'ENOENT') return undefined
+      throw blobErrorOf(error, 'cannot ask for the size of a blob')
+    }
+  }
+
+  /** Names in a directory, without reading all of a large one into memory; none if it is gone. */
+  async *#names(path: string): AsyncGenerator<string> {
+    try {
+      for await (const entry of await this.#fileSystem.opendir(path)) yield entry.name
+    } catch (error) {
+      if (systemCodeOf(error) !== 'ENOENT') throw blobErrorOf(error, 'cannot list blobs')
+    }
+  }
+}
+
+/** Reads the next chunk in full: a file system may return less at a time. */
+async function readChunk(handle: FileHandle, position: number, end: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, end - position))
+  let filled = 0
+  while (filled < buffer.length) {
+    const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, position + filled)
+    if (bytesRead === 0) throw truncated()
+    filled += bytesRead
+  }
+  return buffer
+}
+
+function truncated(): StorageError {
+  return new StorageError('truncated', 'a blob is shorter than its record says')
+}
