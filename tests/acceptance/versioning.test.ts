@@ -136,7 +136,7 @@ describe('the listing of versions', () => {
         const query = { versions: undefined, 'max-keys': String(pageSize), ...markers }
         const page = await server.raw.send({ method: 'GET', bucket, query })
         const [keys, ids] = [page.elements('Key'), page.elements('VersionId')]
-        keys.forEach((key, index) => listed.push(`${key} ${ids[index]}`))
+        for (const [index, key] of keys.entries()) listed.push(`${key} ${ids[index]}`)
         expect(keys.length).toBeLessThanOrEqual(pageSize)
         isLast = page.element('IsTruncated') === 'false'
         if (!isLast) {
@@ -149,10 +149,8 @@ describe('the listing of versions', () => {
       expect(listed).toEqual(expected)
     }
     const rolled = await server.raw.send({ method: 'GET', bucket, query: { versions: undefined, delimiter: '/' } })
-    expect([rolled.elements('Key').length, rolled.elements('Prefix')]).toEqual([
-      6,
-      ['', 'b/'].slice(-rolled.elements('Prefix').length),
-    ])
+    expect(rolled.elements('Key')).toHaveLength(6)
+    expect(rolled.text).toContain('<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes>')
     expect(rolled.elements('IsLatest').filter((latest) => latest === 'true')).toHaveLength(2)
   })
 })
