@@ -1,0 +1,44 @@
+/**
+ * The S3 wire: requests to typed operations, results to headers and XML, the error table. No sockets, no storage.
+ *
+ * @module
+ */
+
+export {
+  asksForCustomerKey,
+  type Compatibility,
+  type CustomerKey,
+  checkCustomerKeyTransport,
+  checkKmsTransport,
+  type EncryptionRequest,
+  parseCopySourceKey,
+  parseCustomerKey,
+  parseEncryption,
+  type RequestHeaders,
+  type RequestTransport,
+  refuseEncryptionHeaders,
+  sseHeaders,
+} from './encryption-headers.ts'
+export { addEncryptionHeaders, type EncryptionInfo } from './encryption-response.ts'
+export { describeError, type ErrorContext, type ErrorResponse, formatError } from './error-response.ts'
+export { type ErrorEntry, errorEntry, errorReference, errorTable, type S3ErrorCode } from './error-table.ts'
+export { type OperationRequest, resolveOperation, type S3Operation } from './operation.ts'
+export { checkName, isBucketName, maxNameBytes, parseRequestTarget, type RequestTarget } from './request-target.ts'
+export {
+  type ErrorFields,
+  invalidArgument,
+  malformedXml,
+  notImplemented,
+  S3Error,
+  type S3ErrorOptions,
+} from './s3-error.ts'
+export {
+  element,
+  escapeXml,
+  plainXmlDocument,
+  quoteEtag,
+  s3Namespace,
+  wrap,
+  xmlDocument,
+  xmlTimestamp,
+} from './xml-writer.ts'
