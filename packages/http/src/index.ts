@@ -4,12 +4,18 @@
  * @module
  */
 
+export { type AccessEntry, type AccessLog, createAccessLog, type LogStream, redactTarget } from './access-log.ts'
+export { bodyChunks, readBody, type SendBodyOptions, sendBody } from './body.ts'
 export { CertificateDirectory, type CertificateDirectoryOptions } from './certificate-directory.ts'
 export { type CertificatePair, parseCertificatePair } from './certificate-pair.ts'
 export { CertificateIndex, type CertificateSource } from './certificates.ts'
 export type { Connection, PeerCertificate, TimeoutKind } from './connection.ts'
 export { HttpError, type HttpErrorCode } from './http-error.ts'
 export type { ListenerLimits } from './limits.ts'
-export { type Endpoint, type Handler, Listener, type ListenerOptions, type ListenerStats, listen } from './listener.ts'
+export { type Endpoint, Listener, type ListenerOptions, type ListenerStats, listen } from './listener.ts'
+export { type BoundCounter, type BoundHistogram, type LabelValues, Metrics, type MetricsOptions } from './metrics.ts'
+export { type ClientFacts, TrustedProxies } from './proxies.ts'
 export type { FormatRejection, RejectionAnswer, RejectionCode } from './rejections.ts'
+export { createRequestIds, type RequestIds } from './request-ids.ts'
+export type { Handler } from './request-pipeline.ts'
 export type { ClientCertificateOptions } from './tls-gateway.ts'

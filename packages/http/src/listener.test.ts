@@ -9,7 +9,7 @@ import type { TLSSocket } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { parseCertificatePair } from './certificate-pair.ts'
 import { CertificateIndex } from './certificates.ts'
-import type { Handler } from './listener.ts'
+import type { Handler } from './request-pipeline.ts'
 import { startListener } from './test-listener.fixture.ts'
 import { makeCertificate, plainClient, presentedName, tlsClient } from './test-peers.fixture.ts'
 

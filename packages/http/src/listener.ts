@@ -6,31 +6,17 @@
  * @module
  */
 
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { type AddressInfo, createServer as createNetServer, type Server as NetServer, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { CertificateSource } from './certificates.ts'
 import { LONGEST_CLIENT_HELLO, readClientHello } from './client-hello.ts'
-import { type Connection, type Exchange, type TimeoutKind, TrackedConnection } from './connection.ts'
-import { hasBody, lingerAtEnd, prepareBody } from './exchange.ts'
+import { type TimeoutKind, TrackedConnection } from './connection.ts'
 import { HttpError } from './http-error.ts'
 import { type ListenerLimits, resolveLimits, sweepIntervalMs } from './limits.ts'
-import {
-  type FormatRejection,
-  PLAINTEXT_ON_TLS_PORT,
-  type RejectionCode,
-  rejectionAnswer,
-  rejectionBytes,
-} from './rejections.ts'
-import { checkRequest } from './request-guard.ts'
+import { type FormatRejection, PLAINTEXT_ON_TLS_PORT } from './rejections.ts'
+import { type Handler, RequestPipeline } from './request-pipeline.ts'
 import { type ClientCertificateOptions, TlsGateway } from './tls-gateway.ts'
-
-/** Serves one request. One request of a connection at a time. */
-export type Handler = (
-  request: IncomingMessage,
-  response: ServerResponse,
-  connection: Connection,
-) => Promise<void> | void
 
 /** Where to listen. */
 export interface Endpoint {
@@ -68,10 +54,6 @@ export interface ListenerStats {
   timeouts: Record<TimeoutKind, number>
 }
 
-const RESPONSE_TO_CLIENT_ERROR: Readonly<Record<string, RejectionCode>> = {
-  HPE_HEADER_OVERFLOW: 'headers-too-large',
-}
-
 /**
  * Starts listening on all endpoints.
  *
@@ -106,12 +88,11 @@ export class Listener {
   readonly #options: ListenerOptions
   readonly #limits: ListenerLimits
   readonly #now: () => number
-  readonly #http: Server
+  readonly #pipeline: RequestPipeline
   readonly #gateway: TlsGateway
   readonly #servers: NetServer[] = []
   readonly #all = new Set<TrackedConnection>()
   readonly #handshaking = new Map<string, TrackedConnection>()
-  readonly #bySocket = new WeakMap<Socket, TrackedConnection>()
   readonly #sweeper: NodeJS.Timeout
   #isClosing = false
   #whenEmpty: (() => void) | undefined
@@ -120,7 +101,14 @@ export class Listener {
     this.#options = options
     this.#limits = resolveLimits(options.limits)
     this.#now = options.now ?? (() => performance.now())
-    this.#http = this.#createHttpServer()
+    this.#pipeline = new RequestPipeline({
+      handler: options.handler,
+      limits: this.#limits,
+      formatRejection: options.formatRejection,
+      onHandlerError: options.onHandlerError,
+      rejected: this.stats.rejected,
+      now: this.#now,
+    })
     this.#gateway = new TlsGateway(
       { onSecure: (socket) => this.#secured(socket), onFailure: () => this.#tlsFailed() },
       options.clientCertificates,
@@ -173,17 +161,12 @@ export class Listener {
   async close({ graceMs }: { readonly graceMs: number }): Promise<void> {
     this.#isClosing = true
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
-    for (const connection of this.#all) {
-      const response = connection.current?.response
-      if (response === undefined) connection.destroy()
-      else if (!response.headersSent) response.shouldKeepAlive = false
-    }
+    for (const connection of this.#all) this.#pipeline.drain(connection)
     if (this.#all.size > 0 && graceMs > 0) await this.#emptied(graceMs)
     for (const connection of this.#all) connection.destroy()
     if (this.#all.size > 0) await this.#emptied(1_000)
     clearInterval(this.#sweeper)
     await Promise.all(closed)
-    this.#http.close()
   }
 
   #emptied(timeoutMs: number): Promise<void> {
@@ -281,115 +264,7 @@ export class Listener {
       return
     }
     connection.opened(socket, this.#now())
-    this.#bySocket.set(socket, connection)
-    this.#http.emit('connection', socket)
-  }
-
-  #createHttpServer(): Server {
-    const server = createHttpServer({ maxHeaderSize: this.#limits.headerBytes, requireHostHeader: false })
-    server.timeout = 0
-    server.requestTimeout = 0
-    server.headersTimeout = 0
-    server.keepAliveTimeout = 0
-    // The parser would drop what is over the count in silence; checkRequest refuses it instead.
-    server.maxHeadersCount = 0
-    server.on('request', (request, response) => this.#request(request, response, false))
-    server.on('checkContinue', (request, response) => this.#request(request, response, true))
-    server.on('checkExpectation', (request, response) => this.#request(request, response, false, 'expectation-failed'))
-    server.on('connect', (request, socket) =>
-      this.#broken(this.#bySocket.get(request.socket), socket, 'unsupported-method'),
-    )
-    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      const code = RESPONSE_TO_CLIENT_ERROR[error.code ?? ''] ?? 'malformed-request'
-      this.#broken(this.#bySocket.get(socket as Socket), socket, code)
-    })
-    return server
-  }
-
-  #request(
-    request: IncomingMessage,
-    response: ServerResponse,
-    awaitsContinue: boolean,
-    rejection?: RejectionCode,
-  ): void {
-    const connection = this.#bySocket.get(request.socket)
-    if (connection === undefined || connection.isEnding) return
-    const exchange = { request, response, awaitsContinue, rejection }
-    if (connection.current === undefined) this.#begin(connection, exchange)
-    else if (connection.waiting.length >= this.#limits.pipelined) connection.destroy()
-    else connection.waiting.push(exchange)
-  }
-
-  #begin(connection: TrackedConnection, exchange: Exchange): void {
-    const { request, response } = exchange
-    connection.began(exchange, this.#now())
-    response.once('close', () => this.#ended(connection, exchange))
-    if (this.#isClosing) response.shouldKeepAlive = false
-    const rejection = exchange.rejection ?? checkRequest(request)
-    if (rejection !== undefined) {
-      this.#reject(connection, exchange, rejection)
-      return
-    }
-    if (hasBody(request)) prepareBody(connection, exchange, this.#limits.drainBytes, this.#now)
-    try {
-      const running = this.#options.handler(request, response, connection)
-      if (running !== undefined) running.catch((error: unknown) => this.#handlerFailed(connection, exchange, error))
-    } catch (error) {
-      this.#handlerFailed(connection, exchange, error)
-    }
-  }
-
-  #ended(connection: TrackedConnection, { request, response }: Exchange): void {
-    connection.ended(this.#now())
-    if (!response.writableFinished) {
-      connection.destroy()
-      return
-    }
-    // A body read half-way would stop the connection for ever.
-    if (!request.complete) request.resume()
-    if (connection.isEnding) return
-    const next = connection.waiting.shift()
-    if (this.#isClosing) connection.linger(this.#now())
-    else if (next !== undefined) this.#begin(connection, next)
-  }
-
-  #handlerFailed(connection: TrackedConnection, exchange: Exchange, error: unknown): void {
-    this.#options.onHandlerError?.(error, exchange.request)
-    if (exchange.response.headersSent || exchange.response.destroyed) connection.destroy()
-    else this.#reject(connection, exchange, 'handler-failed')
-  }
-
-  #reject(connection: TrackedConnection, { request, response }: Exchange, code: RejectionCode): void {
-    this.#count(code)
-    const { status, contentType, body } = rejectionAnswer(code, this.#options.formatRejection)
-    connection.waiting.length = 0
-    response.shouldKeepAlive = false
-    if (!request.complete) lingerAtEnd(connection, this.#now)
-    response.statusCode = status
-    for (const name of response.getHeaderNames()) response.removeHeader(name)
-    response.setHeader('Content-Type', contentType)
-    response.setHeader('Content-Length', Buffer.byteLength(body))
-    response.end(request.method === 'HEAD' ? undefined : body)
-  }
-
-  /** The bytes of a connection cannot be read as HTTP (or not as HTTP for us) any longer. */
-  #broken(
-    connection: TrackedConnection | undefined,
-    socket: NodeJS.WritableStream & { destroy(): void },
-    code: RejectionCode,
-  ): void {
-    if (connection === undefined) socket.destroy()
-    else if (connection.isEnding || connection.current?.response.writableEnded === true) connection.linger(this.#now())
-    else if (connection.current !== undefined || !socket.writable) connection.destroy()
-    else {
-      this.#count(code)
-      socket.write(rejectionBytes(code, this.#options.formatRejection))
-      connection.linger(this.#now())
-    }
-  }
-
-  #count(code: RejectionCode): void {
-    this.stats.rejected[code] = (this.stats.rejected[code] ?? 0) + 1
+    this.#pipeline.serve(connection, socket)
   }
 
   #sweep(): void {
@@ -399,7 +274,7 @@ export class Listener {
       if (kind === undefined) continue
       this.stats.timeouts[kind] += 1
       if (kind === 'header' && connection.socket !== undefined && connection.hasSentBytes) {
-        this.#broken(connection, connection.socket, 'header-timeout')
+        this.#pipeline.refuseLate(connection, connection.socket)
       } else {
         connection.destroy()
       }

@@ -7,7 +7,8 @@
 import { afterAll } from 'vitest'
 import { parseCertificatePair } from './certificate-pair.ts'
 import { CertificateIndex, type CertificateSource } from './certificates.ts'
-import { type Handler, type Listener, type ListenerOptions, listen } from './listener.ts'
+import { type Listener, type ListenerOptions, listen } from './listener.ts'
+import type { Handler } from './request-pipeline.ts'
 import { makeCertificate } from './test-peers.fixture.ts'
 
 let certificates: Promise<CertificateSource> | undefined
