@@ -11,7 +11,27 @@ export { isKeyName } from './key-name.ts'
 export { type CreateOptions, KeyService, type KeyServiceOptions } from './key-service.ts'
 export type { KeyStateSource, KeyStateView } from './key-state.ts'
 export { Keyring, type KeyringKeys, newKeyring, withNewKey, withNextCredentials } from './keyring.ts'
+export {
+  addMetadataKey,
+  createKeyring,
+  type KeyringClock,
+  type KeyringLocation,
+  keyringFileName,
+  openKeyring,
+  rotateRootCredentials,
+  rotateRootKey,
+} from './keyring-file.ts'
 export { FilesKeyStore, type FilesKeyStoreOptions } from './keystores/files-key-store.ts'
 export { MemoryKeyStore } from './keystores/memory-key-store.ts'
 export { copyKeys, SealedKeyStore, type SealedKeyStoreOptions } from './keystores/sealed-key-store.ts'
 export { KmsError, type KmsErrorCode } from './kms-error.ts'
+export { deriveRootCredentials, type RootCredentials } from './root-credentials.ts'
+export {
+  createRootKeyFile,
+  credentialRootKey,
+  fileRootKey,
+  rootKeyCredentialName,
+  rotateRootKeyFile,
+} from './root-key/key-file.ts'
+export { type PassphraseCost, passphraseRootKey } from './root-key/passphrase.ts'
+export type { RootKey, RootKeyKind } from './root-key/root-key.ts'
