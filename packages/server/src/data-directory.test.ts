@@ -79,6 +79,11 @@ describe('openDataDirectory', () => {
     await expect(openDataDirectory(root)).rejects.toThrow('name its metadata directory with --metadata')
   })
 
+  it('is made once by many that start at one moment', async () => {
+    const opened = await Promise.all(Array.from({ length: 8 }, () => openDataDirectory(join(base, 'd'))))
+    expect(new Set(opened.map(({ deploymentId }) => deploymentId)).size).toBe(1)
+  })
+
   it('makes nothing when the directory must exist', async () => {
     await expect(openDataDirectory(join(base, 'none'), { mustExist: true })).rejects.toThrow(
       'is not a Strongroom data directory',

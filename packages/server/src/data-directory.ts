@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import * as z from 'zod'
-import { systemErrorCode, writeDurably } from './durable-file.ts'
+import { createDurably, systemErrorCode, writeDurably } from './durable-file.ts'
 import { ServerError } from './server-error.ts'
 
 /** Frozen: data depends on it. A release that writes something older ones cannot read raises it and adds an upgrade below. */
@@ -114,8 +114,7 @@ async function makeDirectory(root: string, now: () => number): Promise<Stamp> {
     deployment: randomUUID(),
     createdAt: new Date(now()).toISOString(),
   } as const
-  await writeStamp(root, stamp)
-  return stamp
+  return await createStamp(root, stamp)
 }
 
 async function refuseOthersDirectory(directory: string): Promise<void> {
@@ -127,13 +126,26 @@ async function refuseOthersDirectory(directory: string): Promise<void> {
   throw new ServerError('data-directory', `${directory} ${what}. Name another directory with --data`)
 }
 
+const formatStamp = (stamp: Stamp): string => `${JSON.stringify(stamp, undefined, 2)}\n`
+
+const notWritable = (directory: string, error: unknown): ServerError =>
+  new ServerError('data-directory', `${directory} cannot be written to (${systemErrorCode(error)})`, { cause: error })
+
+/** The stamp that counts: of two processes that make a directory at one moment, both go on with the same. */
+async function createStamp(directory: string, stamp: Stamp): Promise<Stamp> {
+  try {
+    if (await createDurably(join(directory, stampName), formatStamp(stamp), 0o600)) return stamp
+  } catch (error) {
+    throw notWritable(directory, error)
+  }
+  return (await readStamp(directory)) ?? stamp
+}
+
 async function writeStamp(directory: string, stamp: Stamp): Promise<void> {
   try {
-    await writeDurably(join(directory, stampName), `${JSON.stringify(stamp, undefined, 2)}\n`, 0o600)
+    await writeDurably(join(directory, stampName), formatStamp(stamp), 0o600)
   } catch (error) {
-    throw new ServerError('data-directory', `${directory} cannot be written to (${systemErrorCode(error)})`, {
-      cause: error,
-    })
+    throw notWritable(directory, error)
   }
 }
 
@@ -163,7 +175,7 @@ async function adoptMetadataDirectory(metadata: string, root: string, stamp: Sta
   if (found === undefined) {
     await refuseOthersDirectory(metadata)
     await refuseLostMetadata(metadata, root)
-    await writeStamp(metadata, stamp)
+    await createStamp(metadata, stamp)
   } else if (found.deployment !== stamp.deployment) {
     throw new ServerError('data-directory', `${metadata} belongs to another deployment than ${root}`)
   }

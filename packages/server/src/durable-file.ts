@@ -4,23 +4,47 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { link, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** Replaces the file or makes it, with the given mode: synced under another name first, then renamed, then the directory synced. */
 export async function writeDurably(path: string, content: string | Uint8Array, mode: number): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
+  await writeAside(path, content, mode, (aside) => rename(aside, path))
+}
+
+/** Makes the file, whole, or resolves to false if there is one already: of two that make it at one moment one wins. */
+export async function createDurably(path: string, content: string | Uint8Array, mode: number): Promise<boolean> {
+  let isMade = true
+  await writeAside(path, content, mode, async (aside) => {
+    try {
+      await link(aside, path)
+    } catch (error) {
+      if (systemErrorCode(error) !== 'EEXIST') throw error
+      isMade = false
+    }
+    await rm(aside)
+  })
+  return isMade
+}
+
+async function writeAside(
+  path: string,
+  content: string | Uint8Array,
+  mode: number,
+  publish: (aside: string) => Promise<void>,
+): Promise<void> {
+  const aside = `${path}.${randomBytes(6).toString('hex')}.tmp`
   try {
-    const file = await open(temporary, 'wx', mode)
+    const file = await open(aside, 'wx', mode)
     try {
       await file.writeFile(content)
       await file.sync()
     } finally {
       await file.close()
     }
-    await rename(temporary, path)
+    await publish(aside)
   } catch (error) {
-    await rm(temporary, { force: true })
+    await rm(aside, { force: true })
     throw error
   }
   await syncDirectory(dirname(path))

@@ -15,6 +15,8 @@ export type ServerErrorCode =
   | 'not-found'
   | 'conflict'
   | 'refused'
+  | 'aborted'
+  | 'too-large'
   | 'internal'
 
 /** Never carries key material, a password or a secret key in its message. */

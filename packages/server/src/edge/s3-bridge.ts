@@ -1,0 +1,176 @@
+/**
+ * Between `node:http` and the S3 operations: turns a request into an `S3Request`, sends the `S3Response`, and tells the
+ * access log and the metrics. Knows nothing of S3 itself.
+ *
+ * @module
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  bodyChunks,
+  type Connection,
+  HttpError,
+  type RequestIds,
+  readBody,
+  sendBody,
+  type TrustedProxies,
+} from '@strongroom/http'
+import {
+  headerRecord,
+  type RequestBody,
+  type RequestLog,
+  type S3Handler,
+  type S3Response,
+} from '@strongroom/operations'
+import { ServerError } from '../server-error.ts'
+
+/** What is known of a request when its answer has been sent. */
+export interface FinishedRequest {
+  readonly requestId: string
+  readonly method: string
+  readonly target: string
+  readonly status: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly durationMs: number
+  readonly ttfbMs: number
+  readonly remoteAddress: string
+  readonly log: Readonly<RequestLog>
+}
+
+export interface S3BridgeOptions {
+  readonly handler: S3Handler
+  readonly proxies: TrustedProxies
+  readonly requestIds: RequestIds
+  /** A request has come; its headers are there. */
+  onBegin(): void
+  onEnd(request: FinishedRequest): void
+  /** A body could not be sent to its end: a fault of ours, unless the client went away. */
+  onBodyError(error: unknown, requestId: string): void
+  /** The answer to a request whose body failed before its first byte was sent. */
+  failedResponse(error: unknown, requestId: string): S3Response
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+}
+
+export type Bridge = (request: IncomingMessage, response: ServerResponse, connection: Connection) => Promise<void>
+
+export function s3Bridge(options: S3BridgeOptions): Bridge {
+  const { handler, proxies, requestIds, now } = options
+  return async (request, response, connection) => {
+    const startedAt = now()
+    options.onBegin()
+    const client = proxies.resolve(connection, request.headers)
+    const requestId = requestIds.next()
+    const target = request.url ?? '/'
+    const question = target.indexOf('?')
+    const body = new IncomingBody(request)
+    const answer = await handler({
+      method: request.method ?? 'GET',
+      rawPath: pathOf(question < 0 ? target : target.slice(0, question)),
+      rawQuery: question < 0 ? '' : target.slice(question + 1),
+      headers: headerRecord(request.rawHeaders),
+      body,
+      secure: client.secure,
+      remoteAddress: client.remoteAddress,
+      requestId,
+      hostId: requestIds.hostId,
+    })
+    const ttfbMs = now() - startedAt
+    const sent = await send(response, answer, requestId, options)
+    options.onEnd({
+      requestId,
+      method: request.method ?? 'GET',
+      target,
+      status: sent.status,
+      bytesIn: body.bytesRead,
+      bytesOut: sent.bytes,
+      durationMs: now() - startedAt,
+      ttfbMs,
+      remoteAddress: client.remoteAddress,
+      log: answer.log,
+    })
+  }
+}
+
+/** The request line may name the whole URL (RFC 9112 3.2.2): the host is taken from `Host` all the same. */
+const pathOf = (path: string): string => {
+  if (path.startsWith('/')) return path
+  const authority = path.indexOf('://')
+  const slash = authority < 0 ? -1 : path.indexOf('/', authority + 3)
+  return slash < 0 ? '/' : path.slice(slash)
+}
+
+interface Sent {
+  readonly status: number
+  readonly bytes: number
+}
+
+async function send(
+  response: ServerResponse,
+  answer: S3Response,
+  requestId: string,
+  options: Pick<S3BridgeOptions, 'onBodyError' | 'failedResponse'>,
+): Promise<Sent> {
+  const { status, headers, body } = answer
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
+    response.writeHead(status, headers).end(body)
+    return { status, bytes: body === undefined ? 0 : Buffer.byteLength(body) }
+  }
+  response.statusCode = status
+  for (const name in headers) response.setHeader(name, headers[name] ?? '')
+  try {
+    return { status, bytes: await sendBody(response, body) }
+  } catch (error) {
+    if (!(error instanceof HttpError && error.code === 'aborted')) options.onBodyError(error, requestId)
+    if (response.headersSent || response.destroyed) return { status, bytes: 0 }
+    for (const name of response.getHeaderNames()) response.removeHeader(name)
+    return await send(response, options.failedResponse(error, requestId), requestId, options)
+  }
+}
+
+/** The body of a request, with the transport's errors in the words of `RequestBody`. */
+class IncomingBody implements RequestBody {
+  readonly declaredLength: number | undefined
+  readonly #request: IncomingMessage
+  #streamed = 0
+
+  constructor(request: IncomingMessage) {
+    this.#request = request
+    const length = request.headers['content-length']
+    if (length !== undefined) this.declaredLength = Number(length)
+    else this.declaredLength = request.headers['transfer-encoding'] === undefined ? 0 : undefined
+  }
+
+  /** Bytes that the body has, as far as is known. */
+  get bytesRead(): number {
+    return this.declaredLength ?? this.#streamed
+  }
+
+  async read(limitBytes: number): Promise<Uint8Array> {
+    try {
+      const bytes = await readBody(this.#request, limitBytes)
+      this.#streamed = bytes.length
+      return bytes
+    } catch (error) {
+      throw transportError(error)
+    }
+  }
+
+  async *stream(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const piece of bodyChunks(this.#request)) {
+        this.#streamed += piece.length
+        yield piece
+      }
+    } catch (error) {
+      throw transportError(error)
+    }
+  }
+}
+
+function transportError(error: unknown): unknown {
+  if (!(error instanceof HttpError)) return error
+  if (error.code === 'aborted') return new ServerError('aborted', error.message, { cause: error })
+  if (error.code === 'body-too-large') return new ServerError('too-large', error.message, { cause: error })
+  return error
+}
