@@ -58,6 +58,10 @@ export const errorTable = {
   },
   InvalidArgument: { status: 400, message: 'Invalid Argument' },
   InvalidBucketName: { status: 400, message: 'The specified bucket is not valid.', shows: 'BucketName' },
+  InvalidBucketOwnerAWSAccountID: {
+    status: 400,
+    message: 'The value of the expected bucket owner parameter must be an AWS account ID',
+  },
   InvalidBucketState: { status: 409, message: 'The request is not valid for the current state of the bucket.' },
   InvalidChunkSizeError: {
     status: 403,
@@ -85,6 +89,10 @@ export const errorTable = {
   },
   InvalidPolicyDocument: { status: 400, message: 'Invalid Policy: Invalid JSON.' },
   InvalidRange: { status: 416, message: 'The requested range is not satisfiable' },
+  InvalidRedirectLocation: {
+    status: 400,
+    message: "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.",
+  },
   InvalidRequest: { status: 400, message: 'Invalid Request' },
   InvalidStorageClass: { status: 400, message: 'The storage class you specified is not valid' },
   InvalidTag: {

@@ -5,6 +5,34 @@
  */
 
 export {
+  addChecksumHeaders,
+  type ChecksumAlgorithm,
+  type ChecksumType,
+  checksumAlgorithms,
+  decodeChecksum,
+  type ObjectChecksum,
+  parseChecksumAlgorithm,
+  parseChecksumType,
+  parseCompleteChecksum,
+  parseContentMd5,
+  parseRequestChecksum,
+  parseTrailerChecksum,
+  parseUploadChecksum,
+  type RequestChecksum,
+  wantsChecksum,
+} from './checksum-headers.ts'
+export {
+  bareEtag,
+  type EtagCondition,
+  parseCopySourceConditions,
+  parseDeleteConditions,
+  parseReadConditions,
+  parseWriteConditions,
+  type ReadConditions,
+  type WriteConditions,
+} from './conditions.ts'
+export { type CopySourceReference, type Directive, parseCopySource, parseDirective } from './copy-source.ts'
+export {
   asksForCustomerKey,
   type Compatibility,
   type CustomerKey,
@@ -22,7 +50,30 @@ export {
 export { addEncryptionHeaders, type EncryptionInfo } from './encryption-response.ts'
 export { describeError, type ErrorContext, type ErrorResponse, formatError } from './error-response.ts'
 export { type ErrorEntry, errorEntry, errorReference, errorTable, type S3ErrorCode } from './error-table.ts'
+export { formatHttpDate, parseHttpDate } from './http-date.ts'
+export {
+  addObjectHeaders,
+  applyResponseOverrides,
+  checkAclHeaders,
+  checkExpectedOwner,
+  checkObjectLockHeaders,
+  formFieldsAsHeaders,
+  type ObjectMetadata,
+  parseObjectMetadata,
+  parseStorageClass,
+  type ShownObject,
+} from './object-headers.ts'
 export { type OperationRequest, resolveOperation, type S3Operation } from './operation.ts'
+export { parseInteger, parseLimit, parseVersionId } from './query-parameters.ts'
+export {
+  checkRangeAndPart,
+  formatContentRange,
+  maxPartNumber,
+  parseCopySourceRange,
+  parsePartNumber,
+  parseRange,
+  type RangeRequest,
+} from './range.ts'
 export { checkName, isBucketName, maxNameBytes, parseRequestTarget, type RequestTarget } from './request-target.ts'
 export {
   type ErrorFields,
