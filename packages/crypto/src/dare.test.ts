@@ -157,6 +157,19 @@ describe('keys of streams', () => {
     expect(codeOf(() => given.open(Buffer.of(1)))).toBe('not-authentic')
   })
 
+  it('do not leave an opener that takes streams sealed under the zeros they were wiped with', () => {
+    const underZeros = sealBytes(Buffer.alloc(32), nonce, Buffer.from('planted'))
+    const destroyed = new DareOpener(key, { nonce, plaintextSizeBytes: 7 })
+    destroyed.destroy()
+    expect(codeOf(() => destroyed.open(underZeros))).toBe('not-authentic')
+    const failed = new DareOpener(key, { nonce, plaintextSizeBytes: 7 })
+    expect(codeOf(() => failed.open(underZeros))).toBe('not-authentic')
+    expect(codeOf(() => failed.open(underZeros))).toBe('not-authentic')
+    const empty = new DareOpener(key, { nonce, plaintextSizeBytes: 0 })
+    empty.destroy()
+    expect(codeOf(() => empty.final())).toBe('not-authentic')
+  })
+
   it('have 32 bytes, and nonces 12', () => {
     expect(codeOf(() => sealBytes(randomBytes(31), nonce, Buffer.of(1)))).toBe('invalid-argument')
     expect(codeOf(() => new DareSealer(key, randomBytes(11)))).toBe('invalid-argument')

@@ -7,7 +7,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { nonceSizeBytes } from './aead.ts'
-import { invalidArgument, notAuthentic } from './crypto-error.ts'
+import { invalidArgument } from './crypto-error.ts'
 import { openBytes, sealBytes } from './dare.ts'
 import { hmacSha256 } from './kdf.ts'
 import { asBuffer, checkKey, keySizeBytes, type RandomSource } from './secrets.ts'
@@ -57,8 +57,7 @@ export function sealKey(kek: Uint8Array, key: Uint8Array, random: RandomSource =
  */
 export function unsealKey(kek: Uint8Array, sealed: Uint8Array): Buffer {
   checkKey(kek)
-  if (sealed.length !== sealedKeySizeBytes) throw notAuthentic()
-  // A sealed key brings its own nonce: its length is fixed, so there is nothing else that a header could claim.
+  // A sealed key brings its own nonce: its length is fixed (and checked first), so a header can claim nothing else.
   const nonce = asBuffer(sealed).subarray(4, 4 + nonceSizeBytes)
   return openBytes(kek, nonce, sealed, keySizeBytes)
 }
