@@ -140,9 +140,7 @@ export interface ReadConditions extends WriteConditions {
 }
 
 /** `bytes=first-last`, `bytes=first-`, or the last `suffixLength` bytes. */
-export type RangeRequest =
-  | { readonly first: number; readonly last?: number }
-  | { readonly suffixLength: number }
+export type RangeRequest = { readonly first: number; readonly last?: number } | { readonly suffixLength: number }
 
 export interface PutObjectInput {
   readonly requester: Requester
@@ -279,7 +277,9 @@ export interface ObjectSummary {
   readonly ownerAccountId: AccountId
 }
 
-export type Listed<T> = { readonly kind: 'item'; readonly item: T } | { readonly kind: 'prefix'; readonly prefix: string }
+export type Listed<T> =
+  | { readonly kind: 'item'; readonly item: T }
+  | { readonly kind: 'prefix'; readonly prefix: string }
 
 export interface ListObjectsInput {
   readonly bucket: Bucket
@@ -470,7 +470,11 @@ export interface Engine {
 
   // keys
   createKey(input: { readonly requester: Requester; readonly name: string }): Promise<KeyInfo>
-  importKey(input: { readonly requester: Requester; readonly name: string; readonly material: Uint8Array }): Promise<KeyInfo>
+  importKey(input: {
+    readonly requester: Requester
+    readonly name: string
+    readonly material: Uint8Array
+  }): Promise<KeyInfo>
   describeKey(name: string): Promise<KeyInfo>
   listKeys(pattern: string): Promise<readonly KeyInfo[]>
   rotateKey(name: string): Promise<KeyInfo>

@@ -1,0 +1,105 @@
+/**
+ * The record of a bucket: the value of `bucket/id` (docs/formats/metadata-records.md).
+ *
+ * @module
+ */
+
+import { RecordReader, RecordWriter } from './codec.ts'
+import type { AccountId, BucketEncryption, Tags, VersioningState } from './contract.ts'
+import { type Overflow, readTags, writeTags } from './details.ts'
+import { idBytes } from './ids.ts'
+
+export interface BucketRecord {
+  readonly name: string
+  readonly ownerAccountId: AccountId
+  readonly createdAtMs: number
+  /** `deleting`: it is being found out whether the bucket is empty; nothing may be written meanwhile. */
+  readonly state: 'active' | 'deleting'
+  readonly versioning: VersioningState
+  readonly encryption?: BucketEncryption
+  readonly tags?: Tags
+  /** Where the tags are if they outgrew the record. */
+  readonly overflow?: Overflow
+}
+
+const format = 1
+
+/** Data depends on the order of these. */
+const states: readonly BucketRecord['state'][] = ['active', 'deleting']
+const versioningStates: readonly VersioningState[] = ['unset', 'enabled', 'suspended']
+const algorithms: readonly BucketEncryption['algorithm'][] = ['AES256', 'aws:kms']
+const tagPlaces = ['none', 'record', 'overflow'] as const
+
+function writeEncryption(writer: RecordWriter, encryption: BucketEncryption): void {
+  writer.u8(algorithms.indexOf(encryption.algorithm))
+  writer.u8((encryption.bucketKeyEnabled ? 1 : 0) | (encryption.blocksSseC ? 2 : 0) | (encryption.keyId ? 4 : 0))
+  if (encryption.keyId) writer.text(encryption.keyId)
+}
+
+function readEncryption(reader: RecordReader): BucketEncryption {
+  const algorithm = reader.oneOf(algorithms)
+  const bits = reader.u8()
+  if (bits > 7) reader.fail('unknown flags')
+  return {
+    algorithm,
+    bucketKeyEnabled: (bits & 1) !== 0,
+    blocksSseC: (bits & 2) !== 0,
+    ...(bits & 4 ? { keyId: reader.text(2_048) } : undefined),
+  }
+}
+
+/** The bytes of a record. Tags are left out if the record has an overflow: its chunks hold them. */
+export function encodeBucketRecord(record: BucketRecord): Buffer {
+  const writer = new RecordWriter(format)
+  writer.text(record.name).text(record.ownerAccountId).u64(record.createdAtMs)
+  writer.u8(states.indexOf(record.state)).u8(versioningStates.indexOf(record.versioning))
+  writer.u8(record.encryption === undefined ? 0 : 1)
+  if (record.encryption !== undefined) writeEncryption(writer, record.encryption)
+  if (record.overflow !== undefined) {
+    writer.u8(tagPlaces.indexOf('overflow')).fixed(record.overflow.id, idBytes).uint(record.overflow.chunkCount)
+  } else if (record.tags !== undefined) {
+    writeTags(writer.u8(tagPlaces.indexOf('record')), record.tags)
+  } else {
+    writer.u8(tagPlaces.indexOf('none'))
+  }
+  return writer.finish()
+}
+
+/** @throws StorageError `corrupt` */
+export function decodeBucketRecord(bytes: Uint8Array): BucketRecord {
+  const reader = new RecordReader(bytes, 'bucket', format)
+  const common = {
+    name: reader.text(255),
+    ownerAccountId: reader.text(64),
+    createdAtMs: reader.u64(),
+    state: reader.oneOf(states),
+    versioning: reader.oneOf(versioningStates),
+    ...(reader.oneOf([false, true]) ? { encryption: readEncryption(reader) } : undefined),
+  }
+  const place = reader.oneOf(tagPlaces)
+  const rest =
+    place === 'none'
+      ? undefined
+      : place === 'record'
+        ? { tags: readTags(reader) }
+        : { overflow: { id: Buffer.from(reader.fixed(idBytes)), chunkCount: reader.uint(16) } }
+  reader.end()
+  return { ...common, ...rest }
+}
+
+const tagsFormat = 1
+
+/** A bucket's tags as bytes of their own, for overflow chunks. */
+export function encodeBucketTags(tags: Tags): Buffer {
+  const writer = new RecordWriter(tagsFormat)
+  writeTags(writer, tags)
+  return writer.finish()
+}
+
+/** @throws StorageError `corrupt` */
+export function decodeBucketTags(bytes: Uint8Array): Tags {
+  const reader = new RecordReader(bytes, 'bucket tags', tagsFormat)
+  const tags = readTags(reader)
+  reader.end()
+  return tags
+}

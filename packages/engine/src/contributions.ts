@@ -1,0 +1,193 @@
+/**
+ * What a record adds to everything derived from records: counters, the key index and blob references. Every commit takes
+ * its derived changes from here (before taken off, after put on), and fsck sums the same function over all records
+ * (DESIGN 4).
+ *
+ * A version that stands in `version/…` as well as in `object/…` counts its bytes, blobs and key use there; the current
+ * record then counts as a name only.
+ *
+ * @module
+ */
+
+import type { Envelope } from './envelope-record.ts'
+import type { ObjectRecord, ObjectVersion, StoredStream } from './object-record.ts'
+import type { TablePart } from './part-table.ts'
+import {
+  type BucketCount,
+  bucketCountKey,
+  bucketCounts,
+  type KeyCount,
+  keyCountKey,
+  keyCounts,
+  useUploadKey,
+  useVersionKey,
+} from './tables.ts'
+import type { PartRecord, Segment, UploadRecord } from './upload-record.ts'
+
+/** A record, and what one needs to know of its place. */
+export type Holder =
+  /** A record in `object/…` or `version/…`. */
+  | {
+      readonly kind: 'current' | 'version'
+      readonly bucketId: Uint8Array
+      readonly name: string
+      readonly record: ObjectRecord
+    }
+  /** A record in `upload/…`. */
+  | {
+      readonly kind: 'upload'
+      readonly bucketId: Uint8Array
+      readonly uploadId: Uint8Array
+      readonly record: UploadRecord
+    }
+  /** A record in `part/…` of a running upload. */
+  | { readonly kind: 'part'; readonly bucketId: Uint8Array; readonly envelope: Envelope; readonly record: PartRecord }
+  /** All parts of an upload that ends, as far as counters go: their blobs are settled later, part by part. */
+  | {
+      readonly kind: 'part-counts'
+      readonly bucketId: Uint8Array
+      readonly envelope: Envelope
+      readonly parts: number
+      readonly sizeBytes: number
+    }
+  /** A record in `part/…` whose upload has ended and which did not go into the object. */
+  | { readonly kind: 'leftover-part'; readonly segments: readonly Segment[] }
+  /** Parts of a part table. */
+  | { readonly kind: 'table'; readonly parts: readonly Pick<TablePart, 'segments'>[] }
+
+/** Something that records refer to and that goes when no record does. */
+export interface Reference {
+  /** `inline`: `data/id`; `file`: a blob of the blob store; `table`: a part table; `overflow`: chunks of details. */
+  readonly kind: 'inline' | 'file' | 'table' | 'overflow'
+  readonly id: Uint8Array
+  /** Of `table` and `overflow`. */
+  readonly chunkCount: number
+}
+
+/** Sums of contributions. Zero sums stay in the maps: they mean "touched, and nothing changed". */
+export class Tally {
+  readonly counts = new Map<string, { readonly key: Uint8Array; delta: number }>()
+  readonly uses = new Map<string, { readonly key: Uint8Array; delta: number }>()
+  readonly references = new Map<string, { readonly reference: Reference; delta: number }>()
+
+  /** @param times 1 puts a record on, -1 takes it off */
+  contribute(holder: Holder, times: 1 | -1): this {
+    contributors[holder.kind](this, holder as never, times)
+    return this
+  }
+
+  count(key: Uint8Array, delta: number): void {
+    sum(this.counts, key, delta)
+  }
+
+  use(key: Uint8Array, delta: number): void {
+    sum(this.uses, key, delta)
+  }
+
+  refer(reference: Reference, delta: number): void {
+    const mapKey = `${reference.kind[0]}${mapKeyOf(reference.id)}`
+    const entry = this.references.get(mapKey)
+    if (entry) entry.delta += delta
+    else this.references.set(mapKey, { reference, delta })
+  }
+}
+
+function mapKeyOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+}
+
+function sum(into: Map<string, { readonly key: Uint8Array; delta: number }>, key: Uint8Array, delta: number): void {
+  const mapKey = mapKeyOf(key)
+  const entry = into.get(mapKey)
+  if (entry) entry.delta += delta
+  else into.set(mapKey, { key, delta })
+}
+
+type ContributorOf<K extends Holder['kind']> = (
+  tally: Tally,
+  holder: Extract<Holder, { kind: K }>,
+  times: number,
+) => void
+
+const contributors: { readonly [K in Holder['kind']]: ContributorOf<K> } = {
+  current: contributeObject,
+  version: contributeObject,
+  upload(tally, { bucketId, uploadId, record }, times) {
+    countForKey(tally, bucketId, record.envelope, { uploads: 1 }, times)
+    const { envelope, overflow } = record
+    if ('keyId' in envelope) {
+      tally.use(useUploadKey.encode(envelope.keyId, envelope.keyVersion, bucketId, uploadId), times)
+    }
+    if (overflow) tally.refer({ kind: 'overflow', ...overflow }, times)
+  },
+  part(tally, { bucketId, envelope, record }, times) {
+    countForKey(tally, bucketId, envelope, { parts: 1, partBytes: record.sizeBytes }, times)
+    for (const segment of record.segments) referToStream(tally, segment, times)
+  },
+  'part-counts'(tally, { bucketId, envelope, parts, sizeBytes }, times) {
+    countForKey(tally, bucketId, envelope, { parts, partBytes: sizeBytes }, times)
+  },
+  'leftover-part'(tally, { segments }, times) {
+    for (const segment of segments) referToStream(tally, segment, times)
+  },
+  table(tally, { parts }, times) {
+    for (const part of parts) for (const segment of part.segments) referToStream(tally, segment, times)
+  },
+}
+
+function contributeObject(
+  tally: Tally,
+  { kind, bucketId, name, record }: Extract<Holder, { kind: 'current' | 'version' }>,
+  times: number,
+): void {
+  if (record.kind === 'delete-marker') return
+  const isCurrent = kind === 'current'
+  if (isCurrent) {
+    countForBucket(tally, bucketId, 'objects', times)
+    countForKey(tally, bucketId, record.envelope, { objects: 1 }, times)
+    if (record.inVersions) return
+  }
+  contributeVersion(tally, bucketId, name, record, times)
+}
+
+function contributeVersion(
+  tally: Tally,
+  bucketId: Uint8Array,
+  name: string,
+  record: ObjectVersion,
+  times: number,
+): void {
+  const { envelope, data, overflow, sizeBytes } = record
+  countForBucket(tally, bucketId, 'versions', times)
+  countForBucket(tally, bucketId, 'bytes', times * sizeBytes)
+  countForKey(tally, bucketId, envelope, { versions: 1, bytes: sizeBytes }, times)
+  if ('keyId' in envelope) {
+    tally.use(useVersionKey.encode(envelope.keyId, envelope.keyVersion, bucketId, name, record.sequence), times)
+  }
+  if (data.kind === 'single') referToStream(tally, data, times)
+  if (data.kind === 'manifest') tally.refer({ kind: 'table', id: data.id, chunkCount: data.chunkCount }, times)
+  if (overflow) tally.refer({ kind: 'overflow', ...overflow }, times)
+}
+
+function referToStream(tally: Tally, stream: StoredStream, times: number): void {
+  tally.refer({ kind: stream.isInline ? 'inline' : 'file', id: stream.blobId, chunkCount: 0 }, times)
+}
+
+function countForBucket(tally: Tally, bucketId: Uint8Array, what: BucketCount, delta: number): void {
+  if (delta !== 0) tally.count(bucketCountKey.encode(bucketId, bucketCounts.indexOf(what)), delta)
+}
+
+function countForKey(
+  tally: Tally,
+  bucketId: Uint8Array,
+  envelope: Envelope,
+  figures: Partial<Record<KeyCount, number>>,
+  times: number,
+): void {
+  if (!('keyId' in envelope)) return
+  keyCounts.forEach((what, index) => {
+    const figure = figures[what]
+    if (!figure) return
+    tally.count(keyCountKey.encode(envelope.keyId, envelope.keyVersion, bucketId, index), figure * times)
+  })
+}

@@ -1,0 +1,145 @@
+/**
+ * The cryptography of envelopes (DESIGN 6, docs/formats/envelopes.md): data key → KEK, bound to everything that identifies
+ * and describes the content → object key. Two records swapped, a part table replaced, a size changed: none opens.
+ *
+ * @module
+ */
+
+import { CanonicalDigest, deriveKek, sealKey, unsealKey, zero } from '@strongroom/crypto'
+import type { CustomerEnvelope, Envelope, KmsEnvelope, PlainEnvelope } from './envelope-record.ts'
+import { ivBytes } from './envelope-record.ts'
+import { idBytes, type Random } from './ids.ts'
+import type { ObjectVersion, StoredData } from './object-record.ts'
+
+type KeyOf<E extends Envelope> = Omit<E, 'form' | 'iv' | 'sealedObjectKey'>
+
+/** Which data key protects a version: an envelope without what is sealed. */
+export type EnvelopeKey = KeyOf<PlainEnvelope> | KeyOf<KmsEnvelope> | KeyOf<CustomerEnvelope>
+
+/** What a version's object key is bound to, besides the key that seals it. */
+export type BoundContent = Pick<ObjectVersion, 'sequence' | 'isNull' | 'sizeBytes' | 'etag' | 'checksum' | 'data'> & {
+  readonly bucketId: Uint8Array
+  readonly name: string
+  /** Canonical JSON of the client's encryption context. */
+  readonly context: Uint8Array | undefined
+}
+
+/** What an upload's object key is bound to. */
+export interface BoundUpload {
+  readonly bucketId: Uint8Array
+  readonly name: string
+  readonly uploadId: Uint8Array
+  readonly context: Uint8Array | undefined
+}
+
+/** Frozen: stored envelopes depend on these labels and on the order of the fields below. */
+const objectLabel = 'strongroom object v1'
+const uploadLabel = 'strongroom upload v1'
+
+/** Seals an object key for a version. The data key stays the caller's. */
+export function sealForVersion(
+  dataKey: Uint8Array,
+  key: EnvelopeKey,
+  content: BoundContent,
+  objectKey: Uint8Array,
+  random: Random,
+): Envelope {
+  return seal(dataKey, key, 'object', versionDigest(key, content), objectKey, random)
+}
+
+/** Seals an object key for an upload. The data key stays the caller's. */
+export function sealForUpload(
+  dataKey: Uint8Array,
+  key: EnvelopeKey,
+  upload: BoundUpload,
+  objectKey: Uint8Array,
+  random: Random,
+): Envelope {
+  return seal(dataKey, key, 'upload', uploadDigest(key, upload), objectKey, random)
+}
+
+/** The object key of a version; the caller zeroes it. @throws CryptoError `not-authentic` */
+export function unsealVersion(dataKey: Uint8Array, envelope: Envelope, content: BoundContent): Buffer {
+  if (envelope.form === 'object') return unseal(dataKey, envelope, versionDigest(envelope, content))
+  // An object that was completed without its key keeps the upload's envelope; its part table belongs to the upload's id.
+  const uploadId = content.data.kind === 'manifest' ? content.data.id : Buffer.alloc(idBytes)
+  return unseal(dataKey, envelope, uploadDigest(envelope, { ...content, uploadId }))
+}
+
+/** The object key of an upload; the caller zeroes it. @throws CryptoError `not-authentic` */
+export function unsealUpload(dataKey: Uint8Array, envelope: Envelope, upload: BoundUpload): Buffer {
+  return unseal(dataKey, envelope, uploadDigest(envelope, upload))
+}
+
+/** The key part of an envelope: for sealing another object key under the same data key. */
+export function envelopeKeyOf(envelope: Envelope): EnvelopeKey {
+  const { form: _form, iv: _iv, sealedObjectKey: _sealed, ...key } = envelope
+  return key
+}
+
+function seal(
+  dataKey: Uint8Array,
+  key: EnvelopeKey,
+  form: Envelope['form'],
+  digest: Uint8Array,
+  objectKey: Uint8Array,
+  random: Random,
+): Envelope {
+  const iv = random(ivBytes)
+  const kek = deriveKek(dataKey, { iv, domain: key.mode, digest })
+  try {
+    return { ...key, form, iv, sealedObjectKey: sealKey(kek, objectKey, random) }
+  } finally {
+    zero(kek)
+  }
+}
+
+function unseal(dataKey: Uint8Array, envelope: Envelope, digest: Uint8Array): Buffer {
+  const kek = deriveKek(dataKey, { iv: envelope.iv, domain: envelope.mode, digest })
+  try {
+    return unsealKey(kek, envelope.sealedObjectKey)
+  } finally {
+    zero(kek)
+  }
+}
+
+function digestKey(digest: CanonicalDigest, key: EnvelopeKey, context: Uint8Array | undefined): CanonicalDigest {
+  const kmsKey = 'keyId' in key ? key : undefined
+  digest.text(key.mode)
+  digest.optional(kmsKey, (d, { keyId, keyVersion, bucketKey }) =>
+    d
+      .bytes(keyId)
+      .uint(keyVersion)
+      .uint(bucketKey ? 1 : 0),
+  )
+  return digest.optional(context, (d, bytes) => d.bytes(bytes))
+}
+
+function versionDigest(key: EnvelopeKey, content: BoundContent): Buffer {
+  const { bucketId, name, sequence, isNull, sizeBytes, etag, checksum, data } = content
+  const digest = new CanonicalDigest(objectLabel).bytes(bucketId).bytes(Buffer.from(name))
+  digest.uint(sequence).uint(isNull ? 1 : 0)
+  digestKey(digest, key, content.context)
+  digest.uint(sizeBytes).bytes(etag.digest).uint(etag.partCount)
+  digest.optional(checksum, (d, { algorithm, type, value }) => d.text(algorithm).text(type).text(value))
+  digestData(digest, data)
+  return digest.digest()
+}
+
+function digestData(digest: CanonicalDigest, data: StoredData): void {
+  digest.text(data.kind)
+  if (data.kind === 'single') {
+    digest
+      .bytes(data.blobId)
+      .uint(data.isInline ? 1 : 0)
+      .bytes(data.nonce)
+      .bytes(data.sealedKey)
+  } else if (data.kind === 'manifest') {
+    digest.bytes(data.id).uint(data.partCount).uint(data.chunkCount).bytes(data.tableDigest).bytes(data.sealedTableKey)
+  }
+}
+
+function uploadDigest(key: EnvelopeKey, upload: BoundUpload): Buffer {
+  const digest = new CanonicalDigest(uploadLabel).bytes(upload.bucketId).bytes(Buffer.from(upload.name))
+  return digestKey(digest.bytes(upload.uploadId), key, upload.context).digest()
+}

@@ -1,0 +1,66 @@
+/**
+ * Writer sessions (DESIGN 4): a blob id begins with the id of the session that wrote it, and the commit that names a new
+ * blob checks that the session is still open. So the blobs of a dead writer can be told from those of a slow one.
+ *
+ * @module
+ */
+
+import type { MetadataStore, Snapshot } from '@strongroom/storage'
+import { StorageError } from '@strongroom/storage'
+import { CommitDraft } from './commit-draft.ts'
+import { decodeSessionRecord, encodeSessionRecord, type SessionRecord } from './housekeeping-records.ts'
+import { blobIdBytes, formatId, type Random, sessionIdBytes } from './ids.ts'
+import type { RecordStore } from './record-store.ts'
+import { sessionKey } from './tables.ts'
+
+/** The session of this process. */
+export interface WriterSession {
+  readonly id: Uint8Array
+  /** 16 hex digits, as the blob store knows it. */
+  readonly idHex: string
+  readonly key: Uint8Array
+  /** Of its record while it is open: what commits check. */
+  readonly version: number
+}
+
+interface SessionContext {
+  readonly metadata: MetadataStore
+  readonly records: RecordStore
+  readonly random: Random
+  readonly now: () => number
+}
+
+/** Opens a session. @throws StorageError `unavailable` */
+export async function openSession(context: SessionContext): Promise<WriterSession> {
+  const id = Buffer.from(context.random(sessionIdBytes))
+  const key = sessionKey.encode(id)
+  const body = encodeSessionRecord({ startedAtMs: Math.trunc(context.now()), state: 'open' })
+  const draft = new CommitDraft(context.records).check(key, undefined).putRecord(key, body)
+  const outcome = await context.metadata.commit(draft.toCommit())
+  const snapshot = context.metadata.snapshot()
+  try {
+    const entry = await snapshot.get(key)
+    if (!outcome.committed || !entry) throw new StorageError('unavailable', 'a writer session could not be opened')
+    return { id, idHex: formatId(id), key, version: entry.version }
+  } finally {
+    snapshot.release()
+  }
+}
+
+/** What is known of a session, or `undefined`. */
+export async function readSession(
+  records: RecordStore,
+  snapshot: Snapshot,
+  id: Uint8Array,
+): Promise<SessionRecord | undefined> {
+  const entry = await snapshot.get(sessionKey.encode(id))
+  return entry && decodeSessionRecord(records.open(entry))
+}
+
+/** A new blob id of the session: 24 bytes. */
+export function newBlobId(session: WriterSession, random: Random): Buffer {
+  const id = Buffer.allocUnsafe(blobIdBytes)
+  id.set(session.id, 0)
+  id.set(random(blobIdBytes - sessionIdBytes), sessionIdBytes)
+  return id
+}
