@@ -44,7 +44,10 @@ export interface AccessLog {
 
 /** Writes access lines to a stream, synchronously and in order. */
 export function createAccessLog(stream: LogStream): AccessLog {
-  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: () => ({}) } }, stream)
+  const log = pino(
+    { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } },
+    stream,
+  )
   return { write: (entry) => log.info(line(entry)) }
 }
 

@@ -1,11 +1,12 @@
 /**
- * What surrounds a handler: `100 Continue` when the body is first read, what becomes of a body that the handler did not
+ * What surrounds a handler: back-pressure on the body, `100 Continue` when the body is first read, what becomes of a body that the handler did not
  * read, and lingering close.
  *
  * @module
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Exchange, TrackedConnection } from './connection.ts'
 
 /** Whether the request announces a body (RFC 9112 6.3). */
@@ -34,6 +35,39 @@ export function prepareBody(
     response.shouldKeepAlive = false
     lingerAtEnd(connection, now)
   })
+}
+
+/**
+ * Stops reading from the connection while a body waits for its consumer. Node does that by itself through the socket's
+ * handle; where the handle has no `readStop` (Bun) a body would be read into memory as fast as it comes.
+ */
+export function holdBack(request: IncomingMessage): void {
+  const { socket, push, _read: read } = request
+  if (canStopReading(socket)) return
+  let isPaused = false
+  const resume = (): void => {
+    if (!isPaused) return
+    isPaused = false
+    socket.resume()
+  }
+  request.push = (chunk: unknown, encoding?: BufferEncoding) => {
+    const wantsMore = push.call(request, chunk, encoding)
+    // The end is here: nobody will call `_read` again, but the next request is due.
+    if (chunk === null) resume()
+    else if (!wantsMore && !isPaused) {
+      isPaused = true
+      socket.pause()
+    }
+    return wantsMore
+  }
+  request._read = (size) => {
+    resume()
+    read.call(request, size)
+  }
+}
+
+function canStopReading(socket: Socket & { readonly _handle?: { readonly readStop?: unknown } | null }): boolean {
+  return typeof socket._handle?.readStop === 'function'
 }
 
 /** Makes the end of the response a lingering close instead of an abrupt one. */

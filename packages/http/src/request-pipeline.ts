@@ -8,7 +8,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connection, Exchange, TrackedConnection } from './connection.ts'
-import { hasBody, lingerAtEnd, prepareBody } from './exchange.ts'
+import { hasBody, holdBack, lingerAtEnd, prepareBody } from './exchange.ts'
 import type { ListenerLimits } from './limits.ts'
 import { type FormatRejection, type RejectionCode, rejectionAnswer, rejectionBytes } from './rejections.ts'
 import { checkRequest } from './request-guard.ts'
@@ -95,6 +95,7 @@ export class RequestPipeline {
     const connection = this.#bySocket.get(request.socket)
     if (connection === undefined || connection.isEnding) return
     const exchange = { request, response, awaitsContinue, rejection }
+    if (hasBody(request)) holdBack(request)
     if (connection.current === undefined) this.#begin(connection, exchange)
     else if (connection.waiting.length >= this.#options.limits.pipelined) connection.destroy()
     else connection.waiting.push(exchange)
