@@ -150,7 +150,7 @@ export async function* transportErrors(stream: AsyncIterable<Uint8Array>): Async
 const transportCodes: ReadonlyMap<unknown, string> = new Map([
   ['aborted', 'IncompleteBody'],
   ['timeout', 'RequestTimeout'],
-  ['too-large', 'MaxMessageLengthExceeded'],
+  ['body-too-large', 'MaxMessageLengthExceeded'],
 ])
 
 /** The S3 error for an error of the transport; any other error as it is. */

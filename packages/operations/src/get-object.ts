@@ -1,0 +1,76 @@
+/**
+ * GetObject and HeadObject (server-side-encryption.md 1.6.2, 1.6.3).
+ *
+ * @module
+ */
+
+import type { ReadHead, ReadObjectInput } from '@strongroom/engine'
+import {
+  addChecksumHeaders,
+  addObjectHeaders,
+  applyResponseOverrides,
+  checkRangeAndPart,
+  formatContentRange,
+  parseCustomerKey,
+  parsePartNumber,
+  parseRange,
+  parseReadConditions,
+  parseVersionId,
+  refuseEncryptionHeaders,
+  wantsChecksum,
+} from '@strongroom/s3'
+import type { BucketCall, Operation, Reply } from './call.ts'
+import { checkReadTransport, showEncryption, withCustomerKeys } from './object-encryption.ts'
+
+export const getObject: Operation = {
+  action: 's3:GetObject',
+  on: 'bucket',
+  run: async (call) =>
+    await read(call, async (input) => {
+      const found = await call.context.engine.getObject(input)
+      return { ...headOf(call, found), body: found.body }
+    }),
+}
+
+export const headObject: Operation = {
+  action: 's3:GetObject',
+  on: 'bucket',
+  run: async (call) => await read(call, async (input) => headOf(call, await call.context.engine.headObject(input))),
+}
+
+async function read(call: BucketCall, answer: (input: ReadObjectInput) => Promise<Reply>): Promise<Reply> {
+  const { headers, query, requester, bucket, name } = call
+  refuseEncryptionHeaders(headers)
+  const customerKey = parseCustomerKey(headers, call.request.secure)
+  return await withCustomerKeys([customerKey], async () => {
+    checkRangeAndPart(headers.range, query.get('partNumber'))
+    const versionId = parseVersionId(query)
+    const conditions = parseReadConditions(headers)
+    const range = parseRange(headers.range)
+    const part = query.get('partNumber')
+    const object = { bucket, name, ...(versionId === undefined ? {} : { versionId }) }
+    await checkReadTransport(call, object)
+    return await answer({
+      requester,
+      ...object,
+      ...(customerKey === undefined ? {} : { customerKey }),
+      ...(conditions === undefined ? {} : { conditions }),
+      ...(range === undefined ? {} : { range }),
+      ...(part === undefined ? {} : { partNumber: parsePartNumber(part) }),
+    })
+  })
+}
+
+function headOf(call: BucketCall, { head, range, contentLength }: ReadHead): Reply {
+  const headers: Record<string, string> = {}
+  addObjectHeaders(headers, head)
+  showEncryption(call, headers, head.encryption)
+  if (range !== undefined) headers['content-range'] = formatContentRange(range, head.sizeBytes)
+  else if (wantsChecksum(call.headers)) addChecksumHeaders(headers, head.checksum)
+  if (head.partCount !== undefined && call.query.has('partNumber')) {
+    headers['x-amz-mp-parts-count'] = String(head.partCount)
+  }
+  applyResponseOverrides(headers, call.query, { signed: true })
+  if (head.versionId !== undefined) call.log.versionId = head.versionId
+  return { status: range === undefined ? 200 : 206, headers, contentLength }
+}

@@ -1,0 +1,179 @@
+/**
+ * PostObject: uploads by a browser's form, signed by a policy (server-side-encryption.md 1.6.12). What the form says about
+ * encryption counts as if it stood in the headers, with every check; encryption headers of the HTTP request are refused, so
+ * that none is silently without effect (12 no. 6 and 49).
+ *
+ * @module
+ */
+
+import type { WriteBody, WrittenObject } from '@strongroom/engine'
+import {
+  addChecksumHeaders,
+  addEncryptionHeaders,
+  asksForCustomerKey,
+  checkAclHeaders,
+  checkName,
+  checkObjectLockHeaders,
+  formatPostResponse,
+  formFieldsAsHeaders,
+  parseContentMd5,
+  parseObjectMetadata,
+  parseRequestChecksum,
+  parseTagging,
+  quoteEtag,
+  type RequestHeaders,
+  refuseEncryptionHeaders,
+  sseHeaders,
+} from '@strongroom/s3'
+import {
+  checkPostPolicy,
+  checkPostSize,
+  type PostPolicy,
+  parsePostPolicy,
+  parsePostSignature,
+  verifyPostSignature,
+} from '@strongroom/sigv4'
+import { type AuthenticateOptions, withSigningKey } from './authenticate.ts'
+import { authorise } from './authorise.ts'
+import { transportErrors } from './body.ts'
+import type { Context, Reply } from './call.ts'
+import { closingLength, type FormFile, formBoundary, readForm } from './form-data.ts'
+import { objectLocation } from './location.ts'
+import { logEncryption, withCustomerKeys, writeEncryption } from './object-encryption.ts'
+import type { RequestLog, S3Request } from './request.ts'
+import { invalidArgument, s3Error } from './s3-error.ts'
+import { maxPutBytes } from './write-body.ts'
+
+export interface PostObjectInput {
+  readonly state: { readonly context: Context; readonly authentication: AuthenticateOptions }
+  readonly request: S3Request
+  readonly bucketName: string
+  readonly log: RequestLog
+}
+
+/** Files up to this size are read whole, so that their length need not be worked out from that of the request. */
+const wholeFileBytes = 1024 * 1024
+
+export async function postObject({ state, request, bucketName, log }: PostObjectInput): Promise<Reply> {
+  refuseEncryptionHeaders(request.headers)
+  if (asksForCustomerKey(request.headers)) {
+    const name = sseHeaders.customer.algorithm
+    throw invalidArgument(`${name} header is not supported for this operation.`, name)
+  }
+  const boundary = formBoundary(request.headers['content-type'] ?? '')
+  if (boundary === undefined) {
+    const fields = { Condition: 'Bucket POST must be of the enclosure-type multipart/form-data' }
+    throw s3Error('PreconditionFailed', undefined, fields)
+  }
+  const { declaredLength } = request.body
+  if (declaredLength === undefined) throw s3Error('MissingContentLength')
+  const form = await readForm(transportErrors(request.body.stream()), boundary)
+  const key = form.fields.get('key')
+  if (key === undefined || key === '') throw s3Error('UserKeyMustBeSpecified')
+  const name = key.replaceAll('$' + '{filename}', form.file.filename)
+  checkName(name)
+  log.name = name
+  const fields = new Map(form.fields).set('key', name).set('bucket', bucketName)
+  const { principal, policy } = await authenticateForm(state, fields, log)
+  const { engine } = state.context
+  const bucket = await engine.bucket(bucketName)
+  authorise(principal, 's3:PutObject', bucket, request.headers['x-amz-expected-bucket-owner'])
+  const headers = formFieldsAsHeaders(fields)
+  checkAclHeaders({ ...headers, 'x-amz-acl': fields.get('acl') })
+  checkObjectLockHeaders(headers)
+  const encryption = writeEncryption({ context: state.context, request, bucket, headers })
+  return await withCustomerKeys([encryption], async () => {
+    const metadata = parseObjectMetadata(headers)
+    const tagging = fields.get('tagging')
+    const tags = tagging === undefined ? undefined : parseTagging(Buffer.from(tagging), 'object')
+    const body = await formBody(form.file, declaredLength - form.file.offset - closingLength(boundary), policy, headers)
+    const requester = { accountId: principal.accountId, isRootAccount: principal.isRootAccount }
+    const input = { requester, bucket, name, body, encryption, metadata, ...(tags === undefined ? {} : { tags }) }
+    return answer(request, fields, name, await engine.putObject(input), state.context, log)
+  })
+}
+
+async function authenticateForm(
+  { context, authentication }: PostObjectInput['state'],
+  fields: ReadonlyMap<string, string>,
+  log: RequestLog,
+) {
+  const signature = parsePostSignature(fields, authentication.authorization)
+  if (signature === undefined) throw s3Error('AccessDenied')
+  const principal = await withSigningKey(signature, authentication, (found, signingKey) => {
+    verifyPostSignature(signature, signingKey)
+    return found
+  })
+  log.accountId = principal.accountId
+  log.accessKeyId = principal.accessKeyId
+  const policy = parsePostPolicy(signature.policy)
+  checkPostPolicy(policy, fields, context.now())
+  return { principal, policy }
+}
+
+/**
+ * The file as the engine takes it, with its length: counted for a small one; for a large one what is left of the request when
+ * the form ends with it, and then a form that goes on after its file is refused as `IncompleteBody`.
+ */
+async function formBody(
+  file: FormFile,
+  restBytes: number,
+  policy: PostPolicy,
+  headers: RequestHeaders,
+): Promise<WriteBody> {
+  const isSmall = restBytes <= wholeFileBytes
+  const content = isSmall ? await collect(file.content) : file.content
+  const sizeBytes = content instanceof Uint8Array ? content.length : restBytes
+  checkPostSize(policy, sizeBytes)
+  if (sizeBytes > maxPutBytes) throw s3Error('EntityTooLarge')
+  const contentMd5 = parseContentMd5(headers['content-md5'])
+  const checksum = parseRequestChecksum(headers)
+  return {
+    sizeBytes,
+    content,
+    ...(contentMd5 === undefined ? {} : { contentMd5 }),
+    ...(checksum?.value === undefined ? {} : { checksum: { algorithm: checksum.algorithm, value: checksum.value } }),
+  }
+}
+
+async function collect(content: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of content) pieces.push(piece)
+  return Buffer.concat(pieces)
+}
+
+function answer(
+  request: S3Request,
+  fields: ReadonlyMap<string, string>,
+  name: string,
+  written: WrittenObject,
+  context: Context,
+  log: RequestLog,
+): Reply {
+  const etag = quoteEtag(written.etag)
+  const location = objectLocation(request, name)
+  const headers: Record<string, string> = { etag, location }
+  addEncryptionHeaders(headers, 'PostObject', written.encryption, context.compatibility)
+  logEncryption(log, written.encryption)
+  addChecksumHeaders(headers, written.checksum)
+  if (written.versionId !== undefined) headers['x-amz-version-id'] = log.versionId = written.versionId
+  const bucket = fields.get('bucket') ?? ''
+  const redirect = redirectTarget(fields.get('success_action_redirect') ?? fields.get('redirect'))
+  if (redirect !== undefined) {
+    for (const [parameter, value] of Object.entries({ bucket, key: name, etag }))
+      redirect.searchParams.append(parameter, value)
+    return { status: 303, headers: { ...headers, location: redirect.href } }
+  }
+  const status = fields.get('success_action_status')
+  if (status === '200') return { status: 200, headers }
+  if (status !== '201') return { status: 204, headers }
+  const body = formatPostResponse({ location, bucket, name, etag: written.etag })
+  return { status: 201, headers: { ...headers, 'content-type': 'application/xml' }, body }
+}
+
+/** Only where a browser can go; anything else counts as not given, as on AWS. */
+function redirectTarget(text: string | undefined): URL | undefined {
+  if (text === undefined || !URL.canParse(text)) return undefined
+  const url = new URL(text)
+  return url.protocol === 'https:' || url.protocol === 'http:' ? url : undefined
+}
