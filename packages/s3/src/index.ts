@@ -5,6 +5,14 @@
  */
 
 export {
+  checkCreateBucketHeaders,
+  formatLocation,
+  formatVersioning,
+  parseCreateBucket,
+  parseVersioning,
+} from './bucket-documents.ts'
+export { type BucketEncryption, formatBucketEncryption, parseBucketEncryption } from './bucket-encryption.ts'
+export {
   addChecksumHeaders,
   type ChecksumAlgorithm,
   type ChecksumType,
@@ -33,6 +41,15 @@ export {
 } from './conditions.ts'
 export { type CopySourceReference, type Directive, parseCopySource, parseDirective } from './copy-source.ts'
 export {
+  type DeleteEntry,
+  type DeleteOutcome,
+  type DeleteRequest,
+  formatDeleteResult,
+  maxDeleteDocumentBytes,
+  parseDelete,
+} from './delete-documents.ts'
+export { badChecksum, checkDocumentDigest } from './document-digest.ts'
+export {
   asksForCustomerKey,
   type Compatibility,
   type CustomerKey,
@@ -52,6 +69,45 @@ export { describeError, type ErrorContext, type ErrorResponse, formatError } fro
 export { type ErrorEntry, errorEntry, errorReference, errorTable, type S3ErrorCode } from './error-table.ts'
 export { formatHttpDate, parseHttpDate } from './http-date.ts'
 export {
+  formatListBuckets,
+  formatListObjects,
+  formatListObjectsV2,
+  formatListParts,
+  formatListUploads,
+  formatListVersions,
+} from './listing-documents.ts'
+export {
+  type ListBucketsParameters,
+  type ListObjectsParameters,
+  type ListObjectsV2Parameters,
+  type ListPartsParameters,
+  type ListUploadsParameters,
+  type ListVersionsParameters,
+  parseListBuckets,
+  parseListObjects,
+  parseListObjectsV2,
+  parseListParts,
+  parseListUploads,
+  parseListVersions,
+} from './listing-parameters.ts'
+export {
+  type CompletedPart,
+  formatCompleteResult,
+  formatInitiateResult,
+  maxCompleteDocumentBytes,
+  parseComplete,
+} from './multipart-documents.ts'
+export {
+  type AttributesRequest,
+  formatAttributes,
+  formatCopyResult,
+  formatPostSuccess,
+  formObjectName,
+  objectPath,
+  type PostSuccess,
+  parseAttributesRequest,
+} from './object-documents.ts'
+export {
   addObjectHeaders,
   applyResponseOverrides,
   checkAclHeaders,
@@ -64,6 +120,7 @@ export {
   type ShownObject,
 } from './object-headers.ts'
 export { type OperationRequest, resolveOperation, type S3Operation } from './operation.ts'
+export { canonicalUserId, formatOwner } from './owner.ts'
 export { parseInteger, parseLimit, parseVersionId } from './query-parameters.ts'
 export {
   checkRangeAndPart,

@@ -1,0 +1,76 @@
+/**
+ * The default encryption of a bucket: server-side-encryption.md 2.1 and 2.2, AWS column.
+ *
+ * @module
+ */
+
+import { malformedXml, S3Error } from './s3-error.ts'
+import { childBoolean, childText, onlyChild, parseXml, requireRoot, type XmlElement } from './xml-reader.ts'
+import { element, wrap, xmlDocument } from './xml-writer.ts'
+
+/** The rule; the same shape as the engine's. */
+export interface BucketEncryption {
+  readonly algorithm: 'AES256' | 'aws:kms'
+  readonly keyId?: string
+  readonly bucketKeyEnabled: boolean
+  /** `BlockedEncryptionTypes` names `SSE-C`. */
+  readonly blocksSseC: boolean
+}
+
+/**
+ * The body of PutBucketEncryption. Whether the key exists is not asked, as on AWS.
+ *
+ * @throws S3Error `MalformedXML`, `InvalidArgument`; `NotImplemented` for `aws:kms:dsse`
+ */
+export function parseBucketEncryption(body: Uint8Array): BucketEncryption {
+  const root = requireRoot(parseXml(body), 'ServerSideEncryptionConfiguration')
+  const rule = onlyChild(root, 'Rule')
+  if (rule === undefined || root.children.length !== 1) throw malformedXml()
+  const blocked = onlyChild(rule, 'BlockedEncryptionTypes')
+  const byDefault = onlyChild(rule, 'ApplyServerSideEncryptionByDefault')
+  // A rule that only blocks leaves the default of AWS in place.
+  if (byDefault === undefined && blocked === undefined) throw malformedXml()
+  return {
+    ...(byDefault === undefined ? { algorithm: 'AES256' as const } : parseDefault(byDefault)),
+    bucketKeyEnabled: childBoolean(rule, 'BucketKeyEnabled') ?? false,
+    blocksSseC: blocked !== undefined && blocksSseC(blocked),
+  }
+}
+
+function parseDefault(byDefault: XmlElement): Pick<BucketEncryption, 'algorithm' | 'keyId'> {
+  const algorithm = childText(byDefault, 'SSEAlgorithm')?.trim()
+  const keyId = childText(byDefault, 'KMSMasterKeyID')?.trim() ?? ''
+  if (algorithm === 'aws:kms:dsse') {
+    throw new S3Error('NotImplemented', { message: 'Dual-layer server-side encryption is not implemented' })
+  }
+  if (algorithm === 'aws:kms') return keyId === '' ? { algorithm } : { algorithm, keyId }
+  if (algorithm !== 'AES256') throw malformedXml()
+  if (keyId !== '') {
+    throw new S3Error('InvalidArgument', {
+      message: 'a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse',
+      fields: { ArgumentName: 'ApplyServerSideEncryptionByDefault' },
+    })
+  }
+  return { algorithm }
+}
+
+function blocksSseC(blocked: XmlElement): boolean {
+  const types = blocked.children.map((child) => {
+    const type = child.text.trim()
+    if (child.name !== 'EncryptionType' || (type !== 'NONE' && type !== 'SSE-C')) throw malformedXml()
+    return type
+  })
+  if (types.length === 0 || (types.length > 1 && types.includes('NONE'))) throw malformedXml()
+  return types.includes('SSE-C')
+}
+
+/** The answer of GetBucketEncryption. */
+export function formatBucketEncryption(encryption: BucketEncryption): string {
+  const byDefault = element('SSEAlgorithm', encryption.algorithm) + element('KMSMasterKeyID', encryption.keyId)
+  const blocked = encryption.blocksSseC ? wrap('BlockedEncryptionTypes', element('EncryptionType', 'SSE-C')) : ''
+  const rule =
+    wrap('ApplyServerSideEncryptionByDefault', byDefault) +
+    element('BucketKeyEnabled', encryption.bucketKeyEnabled) +
+    blocked
+  return xmlDocument('ServerSideEncryptionConfiguration', wrap('Rule', rule))
+}

@@ -1,0 +1,90 @@
+/**
+ * DeleteObjects: the list of names, and what became of each.
+ *
+ * @module
+ */
+
+import { bareEtag } from './conditions.ts'
+import { describeError } from './error-response.ts'
+import { malformedXml, S3Error } from './s3-error.ts'
+import { childBoolean, childText, parseXml, requireRoot, type XmlElement } from './xml-reader.ts'
+import { element, wrap, xmlDocument } from './xml-writer.ts'
+
+/** Most names of one request. */
+export const maxDeletes = 1000
+
+/** Most bytes of the document: 1,000 names of 1,024 bytes, each byte a character reference, and their markup. */
+export const maxDeleteDocumentBytes = 8 * 1024 * 1024
+
+export interface DeleteEntry {
+  readonly name: string
+  readonly versionId?: string
+  /** `'*'` or an entity tag without quotes. */
+  readonly ifMatch?: '*' | readonly string[]
+}
+
+export interface DeleteRequest {
+  readonly entries: readonly DeleteEntry[]
+  /** Only errors are to be answered. */
+  readonly isQuiet: boolean
+}
+
+/** @throws S3Error `MalformedXML`; `NotImplemented` for conditions that only directory buckets have */
+export function parseDelete(body: Uint8Array): DeleteRequest {
+  const root = requireRoot(parseXml(body, { maxElements: 8 * maxDeletes }), 'Delete')
+  const entries = root.children.filter((child) => child.name === 'Object').map(entryOf)
+  if (entries.length === 0 || entries.length > maxDeletes) throw malformedXml()
+  return { entries, isQuiet: childBoolean(root, 'Quiet') ?? false }
+}
+
+function entryOf(object: XmlElement): DeleteEntry {
+  const name = childText(object, 'Key')
+  const versionId = childText(object, 'VersionId')
+  const etag = childText(object, 'ETag')
+  if (name === undefined || name === '') throw malformedXml()
+  for (const condition of ['LastModifiedTime', 'Size']) {
+    if (childText(object, condition) !== undefined) {
+      throw new S3Error('NotImplemented', { message: `The condition ${condition} is not implemented` })
+    }
+  }
+  return {
+    name,
+    ...(versionId === undefined || versionId === '' ? {} : { versionId }),
+    ...(etag === undefined || etag === '' ? {} : { ifMatch: etag.trim() === '*' ? '*' : [bareEtag(etag)] }),
+  }
+}
+
+/** What became of one name. */
+export type DeleteOutcome =
+  | {
+      readonly entry: DeleteEntry
+      /** Version made (a delete marker) or removed. */
+      readonly deleted: { readonly versionId?: string; readonly deleteMarker: boolean }
+    }
+  | { readonly entry: DeleteEntry; readonly error: unknown }
+
+/** The answer, in the order of the request. */
+export function formatDeleteResult(outcomes: readonly DeleteOutcome[], isQuiet: boolean): string {
+  let content = ''
+  for (const outcome of outcomes) {
+    if ('error' in outcome) content += formatFailure(outcome.entry, outcome.error)
+    else if (!isQuiet) content += formatDeleted(outcome.entry, outcome.deleted)
+  }
+  return xmlDocument('DeleteResult', content)
+}
+
+function formatDeleted(
+  entry: DeleteEntry,
+  deleted: { readonly versionId?: string; readonly deleteMarker: boolean },
+): string {
+  const marker = deleted.deleteMarker
+    ? element('DeleteMarker', true) + element('DeleteMarkerVersionId', deleted.versionId)
+    : ''
+  return wrap('Deleted', element('Key', entry.name) + element('VersionId', entry.versionId) + marker)
+}
+
+function formatFailure(entry: DeleteEntry, error: unknown): string {
+  const { code, message } = describeError(error)
+  const name = element('Key', entry.name) + element('VersionId', entry.versionId)
+  return wrap('Error', name + element('Code', code) + element('Message', message))
+}

@@ -1,0 +1,167 @@
+/**
+ * What the listing operations ask for: ListObjects V1 and V2, ListObjectVersions, ListMultipartUploads, ListParts,
+ * ListBuckets.
+ *
+ * @module
+ */
+
+import { parseInteger, parseLimit } from './query-parameters.ts'
+import { invalidArgument } from './s3-error.ts'
+
+type Query = ReadonlyMap<string, string>
+
+/** Most entries of one page. */
+export const maxListed = 1000
+const maxListedBuckets = 10_000
+
+/** What all listings of names share. */
+export interface ListingParameters {
+  readonly prefix: string
+  readonly delimiter: string | undefined
+  readonly limit: number
+  /** `encoding-type=url`: names are percent-encoded in the answer. */
+  readonly encodesNames: boolean
+}
+
+export interface ListObjectsParameters extends ListingParameters {
+  readonly marker: string | undefined
+}
+
+export interface ListObjectsV2Parameters extends ListingParameters {
+  readonly startAfter: string | undefined
+  /** As sent. */
+  readonly continuationToken: string | undefined
+  /** Where to go on: the name in the token, else `startAfter`. */
+  readonly after: string | undefined
+  readonly showsOwner: boolean
+}
+
+export interface ListVersionsParameters extends ListingParameters {
+  readonly keyMarker: string | undefined
+  readonly versionIdMarker: string | undefined
+}
+
+export interface ListUploadsParameters extends ListingParameters {
+  readonly keyMarker: string | undefined
+  readonly uploadIdMarker: string | undefined
+}
+
+export interface ListPartsParameters {
+  readonly after: number
+  readonly limit: number
+}
+
+export interface ListBucketsParameters {
+  readonly prefix: string | undefined
+  readonly after: string | undefined
+  readonly limit: number
+  readonly region: string | undefined
+  /** Whether any paging parameter was sent: regions are shown then. */
+  readonly isPaged: boolean
+}
+
+function common(query: Query, limitName: string): ListingParameters {
+  const encoding = query.get('encoding-type')
+  if (encoding !== undefined && encoding !== '' && encoding !== 'url') {
+    throw invalidArgument('Invalid Encoding Method specified in Request', 'encoding-type', encoding.slice(0, 64))
+  }
+  return {
+    prefix: query.get('prefix') ?? '',
+    delimiter: given(query, 'delimiter'),
+    limit: parseLimit(query.get(limitName), limitName, maxListed, maxListed),
+    encodesNames: encoding === 'url',
+  }
+}
+
+/** An empty parameter counts as none. */
+function given(query: Query, name: string): string | undefined {
+  const value = query.get(name)
+  return value === '' ? undefined : value
+}
+
+/** @throws S3Error `InvalidArgument` */
+export function parseListObjects(query: Query): ListObjectsParameters {
+  return { ...common(query, 'max-keys'), marker: given(query, 'marker') }
+}
+
+/** @throws S3Error `InvalidArgument` */
+export function parseListObjectsV2(query: Query): ListObjectsV2Parameters {
+  const startAfter = given(query, 'start-after')
+  const continuationToken = query.get('continuation-token')
+  const continued = continuationToken === undefined ? undefined : decodeContinuationToken(continuationToken)
+  return {
+    ...common(query, 'max-keys'),
+    startAfter,
+    continuationToken,
+    after: continued ?? startAfter,
+    showsOwner: query.get('fetch-owner') === 'true',
+  }
+}
+
+/** @throws S3Error `InvalidArgument` */
+export function parseListVersions(query: Query): ListVersionsParameters {
+  const keyMarker = given(query, 'key-marker')
+  const versionIdMarker = given(query, 'version-id-marker')
+  if (versionIdMarker !== undefined && keyMarker === undefined) {
+    const message = 'A version-id marker cannot be specified without a key marker.'
+    throw invalidArgument(message, 'version-id-marker', versionIdMarker.slice(0, 128))
+  }
+  return { ...common(query, 'max-keys'), keyMarker, versionIdMarker }
+}
+
+/** @throws S3Error `InvalidArgument` */
+export function parseListUploads(query: Query): ListUploadsParameters {
+  const keyMarker = given(query, 'key-marker')
+  // Without a key marker the upload id marker means nothing, as documented.
+  const uploadIdMarker = keyMarker === undefined ? undefined : given(query, 'upload-id-marker')
+  return { ...common(query, 'max-uploads'), keyMarker, uploadIdMarker }
+}
+
+/** @throws S3Error `InvalidArgument` */
+export function parseListParts(query: Query): ListPartsParameters {
+  return {
+    after: parseInteger(given(query, 'part-number-marker') ?? '0', 'part-number-marker'),
+    limit: parseLimit(query.get('max-parts'), 'max-parts', maxListed, maxListed),
+  }
+}
+
+/** @throws S3Error `InvalidArgument` */
+export function parseListBuckets(query: Query): ListBucketsParameters {
+  const text = query.get('max-buckets')
+  const limit = text === undefined ? maxListedBuckets : parseInteger(text, 'max-buckets')
+  if (limit < 1 || limit > maxListedBuckets) {
+    throw invalidArgument(
+      `Argument max-buckets must be an integer between 1 and ${maxListedBuckets}`,
+      'max-buckets',
+      text,
+    )
+  }
+  const token = query.get('continuation-token')
+  const prefix = given(query, 'prefix')
+  const region = given(query, 'bucket-region')
+  return {
+    prefix,
+    after: token === undefined ? undefined : decodeContinuationToken(token),
+    limit,
+    region,
+    isPaged: text !== undefined || token !== undefined || prefix !== undefined || region !== undefined,
+  }
+}
+
+const tokenPrefix = '1/'
+
+/** An opaque token that says where a listing goes on: after this name. */
+export function encodeContinuationToken(after: string): string {
+  return Buffer.from(tokenPrefix + after, 'utf8').toString('base64url')
+}
+
+/** @throws S3Error `InvalidArgument` */
+export function decodeContinuationToken(token: string): string {
+  const bytes = Buffer.from(token, 'base64url')
+  const text = bytes.toString('utf8')
+  const isOurs = text.startsWith(tokenPrefix) && encodeContinuationToken(text.slice(tokenPrefix.length)) === token
+  if (!isOurs) {
+    throw invalidArgument('The continuation token provided is incorrect', 'continuation-token', token.slice(0, 2048))
+  }
+  return text.slice(tokenPrefix.length)
+}
