@@ -31,7 +31,14 @@ export async function runMain(args) {
   const main = join(root, 'packages/server/dist/main.js')
   if (runtime === 'node' || process.versions.bun !== undefined) {
     const module = await import(pathToFileURL(main).href)
-    process.exitCode = await module.main(args, { defaultData: join(root, 'data') })
+    process.exitCode = await module.main(args, {
+      defaultData: join(root, 'data'),
+      command: 'npx strongroom',
+      runBench: async (given) => {
+        const bench = await import(pathToFileURL(join(root, 'bench/dist/main.js')).href)
+        return await bench.runBench(given)
+      },
+    })
     return
   }
   const program = bunProgram()

@@ -35,10 +35,14 @@ export function isInstallNeeded() {
   })
 }
 
+/** Directories that are built, relative to the root. */
+const projects = () =>
+  [...readdirSync(join(root, 'packages')).map((name) => `packages/${name}`), 'bench']
+    .filter((directory) => existsSync(join(root, directory, 'tsconfig.json')))
+    .sort()
+
 function* sourceFiles() {
-  for (const name of readdirSync(join(root, 'packages')).sort()) {
-    const directory = join('packages', name)
-    if (!existsSync(join(root, directory, 'package.json'))) continue
+  for (const directory of projects()) {
     yield join(directory, 'package.json')
     yield join(directory, 'tsconfig.json')
     const sources = existsSync(join(root, directory, 'src'))
@@ -115,9 +119,7 @@ export function setUp() {
     }
     if (isBuildNeeded()) {
       const sources = fingerprint()
-      const configs = readdirSync(join(root, 'packages'))
-        .map((name) => `packages/${name}/tsconfig.json`)
-        .filter((file) => existsSync(join(root, file)))
+      const configs = projects().map((directory) => `${directory}/tsconfig.json`)
       run('building', process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b', ...configs])
       writeFileSync(stampFile, JSON.stringify({ sources }))
     }

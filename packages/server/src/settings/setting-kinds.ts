@@ -75,13 +75,6 @@ const parseDuration = (text: string): number | undefined => {
   return count === undefined || unit === undefined ? undefined : Number(count) * (milliseconds[unit] ?? Number.NaN)
 }
 
-const bytesOf: Readonly<Record<string, number>> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 }
-
-const parseSize = (text: string): number | undefined => {
-  const [, count, unit] = /^(\d{1,6}) ?(B|KiB|MiB|GiB|TiB)$/.exec(text) ?? []
-  return count === undefined || unit === undefined ? undefined : Number(count) * (bytesOf[unit] ?? Number.NaN)
-}
-
 const parseSwitch = (text: string): boolean | undefined =>
   ({ true: true, on: true, yes: true, false: false, off: false, no: false })[text.toLowerCase()]
 
@@ -107,7 +100,6 @@ export const kinds = {
   domains: listKind('domain names', parseDomain),
   networks: listKind('addresses or networks such as `10.0.0.0/8`', parseNetwork),
   durationMs: textKind('a duration such as `500ms`, `30s`, `5m`', parseDuration),
-  sizeBytes: textKind('a size such as `64 KiB`, `2 GiB`', parseSize),
   isOn: { ...textKind('`on` or `off`', parseSwitch), isSwitch: true },
 } as const
 

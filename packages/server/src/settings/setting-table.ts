@@ -91,7 +91,7 @@ export const settingTable = {
     'Encryption',
     kinds.isOn,
     'off',
-    'Refuse every write that would store an object without server-side encryption.',
+    'No object is stored without server-side encryption: where nothing else asks for it, it is SSE-S3.',
   ),
   compatibility: setting(
     'Encryption',
@@ -176,12 +176,6 @@ export const settingTable = {
     kinds.durationMs,
     '30s',
     'How long requests in flight may take to end when the server is stopped.',
-  ),
-  maxMetadataSize: setting(
-    'Limits',
-    kinds.sizeBytes,
-    '1 TiB',
-    'Largest size of the metadata map. Address space, not disk: the file grows as needed.',
   ),
   logLevel: setting(
     'Logs and metrics',

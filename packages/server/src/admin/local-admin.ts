@@ -1,0 +1,170 @@
+/**
+ * The `Admin` that does the work, on an open deployment: behind the admin channel of a running server, or in the process of
+ * the command line.
+ *
+ * @module
+ */
+import { AccountsError } from '@strongroom/accounts'
+import {
+  type AccountReport,
+  type Admin,
+  AdminError,
+  type AdminErrorCode,
+  type Connection,
+  type FsckOptions,
+  type FsckProgress,
+  type FsckReport,
+  type InstanceStatus,
+  type KeyReport,
+  type KeyUsageReport,
+  type NewAccount,
+  type RootKeyReport,
+} from '@strongroom/cli'
+import { EngineError } from '@strongroom/engine'
+import { KmsError, rotateRootKey, rotateRootKeyFile } from '@strongroom/kms'
+import type { Deployment } from '../deployment.ts'
+import { keyFileSource, passphraseSource, type RootKeySource } from '../root-key-source.ts'
+import { ServerError } from '../server-error.ts'
+
+export interface LocalAdminOptions {
+  readonly deployment: Deployment
+  readonly status: InstanceStatus
+  /** `https://host:port`, for clients. */
+  readonly endpoint: string
+  readonly caFile?: string
+  /** Closes the deployment, where the command line opened it. */
+  readonly onClose?: () => Promise<void>
+}
+
+export class LocalAdmin implements Admin {
+  readonly #options: LocalAdminOptions
+  #rootKeySource: RootKeySource
+
+  constructor(options: LocalAdminOptions) {
+    this.#options = options
+    this.#rootKeySource = options.deployment.rootKeySource
+  }
+
+  async status(): Promise<InstanceStatus> {
+    return this.#options.status
+  }
+
+  async connection(): Promise<Connection> {
+    const { deployment, endpoint, caFile } = this.#options
+    const { accessKeyId, secretAccessKey } = deployment.rootCredentials
+    const { region } = deployment.settings
+    return { endpoint, region, ...(caFile === undefined ? {} : { caFile }), accessKeyId, secretAccessKey }
+  }
+
+  createKey = (name: string): Promise<KeyReport> =>
+    this.#do(({ engine }) => engine.createKey({ requester: this.#requester, name }))
+
+  importKey = (name: string, text: string): Promise<KeyReport> =>
+    this.#do(async ({ engine }) => {
+      const material = Buffer.from(text, 'base64')
+      try {
+        if (material.length !== 32) throw new AdminError('invalid', 'a key is 32 bytes in base64')
+        return await engine.importKey({ requester: this.#requester, name, material })
+      } finally {
+        material.fill(0)
+      }
+    })
+
+  listKeys = (pattern: string): Promise<readonly KeyReport[]> => this.#do(({ engine }) => engine.listKeys(pattern))
+  describeKey = (name: string): Promise<KeyReport> => this.#do(({ engine }) => engine.describeKey(name))
+  rotateKey = (name: string): Promise<KeyReport> => this.#do(({ engine }) => engine.rotateKey(name))
+  lockKey = (name: string): Promise<KeyReport> => this.#do(({ engine }) => engine.lockKey(name))
+  unlockKey = (name: string): Promise<KeyReport> => this.#do(({ engine }) => engine.unlockKey(name))
+  grantKey = (name: string, accountId: string): Promise<KeyReport> =>
+    this.#do(({ engine }) => engine.grantKey(name, accountId))
+  revokeKey = (name: string, accountId: string): Promise<KeyReport> =>
+    this.#do(({ engine }) => engine.revokeKey(name, accountId))
+  keyUsage = (name: string): Promise<KeyUsageReport> => this.#do(({ engine }) => engine.keyUsage(name))
+
+  deleteKey = (
+    name: string,
+    options: { readonly force?: boolean; readonly reason?: string },
+  ): Promise<KeyUsageReport> => this.#do(({ engine }) => engine.deleteKey(name, options))
+
+  createAccount = (name: string): Promise<NewAccount> => this.#do(({ accounts }) => accounts.createAccount(name))
+  listAccounts = (): Promise<readonly AccountReport[]> => this.#do(({ accounts }) => accounts.listAccounts())
+
+  fsck = (_options: FsckOptions, _onProgress: (progress: FsckProgress) => void): Promise<FsckReport> =>
+    Promise.reject(new AdminError('unavailable', 'this release has no fsck yet'))
+
+  rotateRootKey = (options: Parameters<Admin['rotateRootKey']>[0]): Promise<RootKeyReport> =>
+    this.#do(({ directory }) => this.#rotateRootKey(directory.root, options))
+
+  async close(): Promise<void> {
+    await this.#options.onClose?.()
+  }
+
+  get #requester() {
+    return { accountId: this.#options.deployment.accounts.rootAccountId, isRootAccount: true }
+  }
+
+  async #rotateRootKey(
+    directory: string,
+    { newKeyFile, newPassphraseFile }: Parameters<Admin['rotateRootKey']>[0],
+  ): Promise<RootKeyReport> {
+    if (newKeyFile !== undefined && newPassphraseFile !== undefined) {
+      throw new AdminError('invalid', 'the new root key has one source, not two')
+    }
+    const current = this.#rootKeySource
+    if (newKeyFile === undefined && newPassphraseFile === undefined) {
+      if (current.ownFile === undefined) {
+        throw new AdminError(
+          'invalid',
+          `the root key is ${current.description}: name the new one with --new-key-file or --new-passphrase-file`,
+        )
+      }
+      await rotateRootKeyFile({ directory, path: current.ownFile })
+      return { source: current.description }
+    }
+    const next = newKeyFile === undefined ? await passphraseSource(newPassphraseFile ?? '') : keyFileSource(newKeyFile)
+    await rotateRootKey({ directory, rootKey: current.rootKey, newRootKey: next.rootKey })
+    this.#rootKeySource = next
+    const setting = newKeyFile === undefined ? 'rootKeyPassphraseFile' : 'rootKeyFile'
+    return { source: `${next.description} (set ${setting} before the next start)` }
+  }
+
+  async #do<T>(work: (deployment: Deployment) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.#options.deployment)
+    } catch (error) {
+      throw asAdminError(error)
+    }
+  }
+}
+
+/** Codes of the packages below, as the command line tells them apart. What is not here is a fault of ours. */
+const codes: Readonly<Record<string, AdminErrorCode>> = {
+  'account-exists': 'conflict',
+  'invalid-name': 'invalid',
+  'no-such-account': 'not-found',
+  'key-exists': 'conflict',
+  'key-not-found': 'not-found',
+  'invalid-key': 'invalid',
+  'not-authentic': 'refused',
+  unreachable: 'unavailable',
+  busy: 'unavailable',
+  sealed: 'unavailable',
+  'root-key': 'invalid',
+  KeyInUse: 'refused',
+  KeyAlreadyExists: 'conflict',
+  'KMS.NotFoundException': 'not-found',
+  InvalidArgument: 'invalid',
+  ServiceUnavailable: 'unavailable',
+  SlowDown: 'unavailable',
+}
+
+function asAdminError(error: unknown): unknown {
+  const isOurs =
+    error instanceof EngineError ||
+    error instanceof KmsError ||
+    error instanceof AccountsError ||
+    error instanceof ServerError
+  if (!isOurs) return error
+  const code = codes[error.code]
+  return code === undefined ? error : new AdminError(code, error.message, { cause: error })
+}

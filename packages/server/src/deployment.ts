@@ -1,0 +1,158 @@
+/**
+ * The composition root: stores, keyring, key service, engine and accounts of one deployment, wired by the settings. What
+ * listens on the network comes on top of it (`./serve.ts`); the command line works on it directly when nothing runs.
+ *
+ * @module
+ */
+import { randomBytes } from 'node:crypto'
+import { writeSync } from 'node:fs'
+import { type Accounts, createAccounts, type RootCredentials } from '@strongroom/accounts'
+import { createRandomPool, loadChecksums, RecordSealer } from '@strongroom/crypto'
+import { createEngine, type Engine } from '@strongroom/engine'
+import {
+  deriveRootCredentials,
+  FilesKeyStore,
+  type Keyring,
+  KeyService,
+  type Kms,
+  SealedKeyStore,
+} from '@strongroom/kms'
+import {
+  type BlobStore,
+  type LmdbMetadataStore,
+  openFilesBlobStore,
+  openLmdbMetadataStore,
+  type StorageError,
+} from '@strongroom/storage'
+import { Closers } from './closers.ts'
+import type { DataDirectory } from './data-directory.ts'
+import type { Logger } from './log.ts'
+import { openOrCreateKeyring, type RootKeySource, rootKeySource } from './root-key-source.ts'
+import type { Settings } from './settings/setting-table.ts'
+
+export interface Deployment {
+  readonly settings: Settings
+  readonly directory: DataDirectory
+  readonly rootKeySource: RootKeySource
+  readonly keyring: Keyring
+  readonly metadata: LmdbMetadataStore
+  readonly blobs: BlobStore
+  readonly kms: Kms
+  readonly accounts: Accounts
+  readonly engine: Engine
+  /** Of the first account: as set, or derived from the keyring. */
+  readonly rootCredentials: RootCredentials
+  close(): Promise<void>
+}
+
+export interface DeploymentOptions {
+  readonly log: Logger
+  /** `$CREDENTIALS_DIRECTORY` of a service manager. */
+  readonly credentialsDirectory?: string | undefined
+  /** Told of every call to the key service. */
+  readonly onKmsCall?: (operation: string, result: string, milliseconds: number) => void
+}
+
+/** Opens everything, or nothing. The caller holds the instance lock. @throws ServerError, StorageError, KmsError */
+export async function openDeployment(
+  settings: Settings,
+  directory: DataDirectory,
+  options: DeploymentOptions,
+): Promise<Deployment> {
+  const closers = new Closers()
+  const close = (): Promise<void> =>
+    closers.closeAll((what, error) => options.log.error({ error }, `${what} did not close cleanly`))
+  try {
+    return { ...(await open(settings, directory, options, closers)), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** A store that can neither finish nor undo a write is whole only if this process ends before the write does. */
+function dieAtOnce(error: StorageError): void {
+  writeSync(2, `strongroom: ${error.message}: ending at once to keep the metadata whole\n`)
+  process.kill(process.pid, 'SIGKILL')
+}
+
+async function open(
+  settings: Settings,
+  directory: DataDirectory,
+  { log, credentialsDirectory }: DeploymentOptions,
+  closers: Closers,
+): Promise<Omit<Deployment, 'close'>> {
+  await loadChecksums()
+  const source = await rootKeySource(settings, directory, credentialsDirectory)
+  const keyring = await openOrCreateKeyring(directory, source)
+  closers.add('keyring', () => keyring.close())
+
+  const metadata = await openLmdbMetadataStore(directory.metadata, {
+    onFatal: dieAtOnce,
+    onWarning: (message) => log.warn(message),
+  })
+  closers.add('metadata store', () => metadata.close())
+  const blobs = await openFilesBlobStore(directory.blobs)
+  closers.add('blob store', () => blobs.close())
+
+  const keyStore = new SealedKeyStore(await FilesKeyStore.open(directory.keys), keyring.keyStoreKeys)
+  const kms = new KeyService(keyStore, { createdBy: 'strongroom' })
+  closers.add('key service', () => kms.close())
+
+  const { currentId, keys } = keyring.metadataKeys
+  const recordSealer = new RecordSealer({ currentKeyId: currentId, keys })
+  const rootCredentials = configuredCredentials(settings) ?? deriveRootCredentials(keyring)
+  const random = createRandomPool()
+  const accounts = await createAccounts({ metadata, recordSealer, rootCredentials, now: Date.now, random: randomBytes })
+  closers.add('accounts', () => accounts.close())
+
+  const engine = await createEngine({
+    metadata,
+    blobs,
+    kms,
+    recordSealer,
+    plainDataKeys: keyring.dataKeys,
+    rootAccountId: accounts.rootAccountId,
+    region: settings.region,
+    defaultEncryption: settings.defaultEncryption,
+    defaultKey: defaultKeyOf(settings),
+    requireEncryption: settings.requireEncryption,
+    compatibility: settings.compatibility,
+    now: Date.now,
+    random,
+  })
+  closers.add('engine', () => engine.close())
+  await importStaticKey(settings, engine, accounts.rootAccountId)
+  return {
+    settings,
+    directory,
+    rootKeySource: source,
+    keyring,
+    metadata,
+    blobs,
+    kms,
+    accounts,
+    engine,
+    rootCredentials,
+  }
+}
+
+const configuredCredentials = ({ rootUser, rootPassword }: Settings): RootCredentials | undefined =>
+  rootUser === undefined || rootPassword === undefined
+    ? undefined
+    : { accessKeyId: rootUser, secretAccessKey: rootPassword }
+
+const defaultKeyOf = ({ staticKey, defaultKey }: Settings): string => staticKey?.split(':')[0] ?? defaultKey
+
+/** MinIO's static key: imported the first time, and from then on a key like any other. */
+async function importStaticKey({ staticKey }: Settings, engine: Engine, rootAccountId: string): Promise<void> {
+  if (staticKey === undefined) return
+  const [name = '', text = ''] = staticKey.split(':')
+  if ((await engine.listKeys(name)).some((key) => key.state !== 'missing')) return
+  const material = Buffer.from(text, 'base64')
+  try {
+    await engine.importKey({ requester: { accountId: rootAccountId, isRootAccount: true }, name, material })
+  } finally {
+    material.fill(0)
+  }
+}

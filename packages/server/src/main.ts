@@ -1,0 +1,209 @@
+/**
+ * The `strongroom` program: the one place that reads the environment, the terminal and signals.
+ *
+ * @module
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { AdminError, type AdminErrorCode, type CliPorts, runCli, type Target } from '@strongroom/cli'
+import { openAdmin } from './admin/open-admin.ts'
+import { banner } from './banner.ts'
+import { systemErrorCode } from './durable-file.ts'
+import { createLog, type Logger, lineWriter } from './log.ts'
+import { type RunningServer, startServer } from './serve.ts'
+import { ServerError, type ServerErrorCode } from './server-error.ts'
+import { settingsHelp } from './settings/describe-settings.ts'
+import { type ResolvedSettings, resolveSettings } from './settings/resolve-settings.ts'
+
+export interface MainOptions {
+  /** Data directory when nothing names one. */
+  readonly defaultData?: string
+  /** How the command line is called here. */
+  readonly command?: string
+  /** Runs the benchmark. */
+  readonly runBench?: (args: readonly string[]) => Promise<number>
+}
+
+/** Runs one command line, without the program's name, and resolves with its exit code. */
+export async function main(args: readonly string[], options: MainOptions = {}): Promise<number> {
+  const version = readVersion()
+  const resolve = (given: readonly string[]): ResolvedSettings =>
+    resolveSettings({
+      args: given,
+      environment: process.env,
+      readTextFile,
+      ...(options.defaultData === undefined ? {} : { defaults: { data: options.defaultData } }),
+    })
+  const ports: CliPorts = {
+    version,
+    openAdmin: (target) =>
+      inWords(() => {
+        const { settings } = resolve(argumentsOf(target))
+        return openAdmin(settings, { version, credentialsDirectory: process.env.CREDENTIALS_DIRECTORY })
+      }),
+    runServer: (given) => inWords(() => runServer(resolve(given), version, options.command ?? 'strongroom')),
+    runBench: async (given) => {
+      if (options.runBench !== undefined) return await options.runBench(given)
+      throw new AdminError('unavailable', 'the benchmark runs from a checkout of the repository')
+    },
+    serverHelp: settingsHelp,
+    writeOut: (text) => process.stdout.write(text),
+    writeError: (text) => process.stderr.write(text),
+    readInput,
+    showsProgress: process.stderr.isTTY === true,
+  }
+  return await runCli(args, ports)
+}
+
+const readVersion = (): string => {
+  const manifest: { version: string } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'))
+  return manifest.version
+}
+
+function readTextFile(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const code = systemErrorCode(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw new ServerError('invalid-settings', `${path} cannot be read (${code})`, { cause: error })
+  }
+}
+
+async function readInput(): Promise<string> {
+  let text = ''
+  process.stdin.setEncoding('utf8')
+  for await (const piece of process.stdin) {
+    text += piece
+    if (text.length > 65_536) throw new AdminError('invalid', 'standard input is too long')
+  }
+  return text
+}
+
+const argumentsOf = ({ data, metadata, config }: Target): string[] =>
+  Object.entries({ data, metadata, config }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, value],
+  )
+
+const exitReasons: Readonly<Partial<Record<ServerErrorCode, AdminErrorCode>>> = {
+  'invalid-settings': 'invalid',
+  'root-key': 'invalid',
+  'address-in-use': 'unavailable',
+  'already-running': 'unavailable',
+  'data-directory': 'unavailable',
+  certificates: 'unavailable',
+}
+
+/** Errors that a person can do something about, with the exit code that goes with them. */
+async function inWords<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const code = error instanceof ServerError ? exitReasons[error.code] : undefined
+    if (error instanceof ServerError && code !== undefined) throw new AdminError(code, error.message, { cause: error })
+    throw error
+  }
+}
+
+async function runServer({ settings, notices }: ResolvedSettings, version: string, command: string): Promise<number> {
+  const isTerminal = process.stdout.isTTY === true
+  const write = (line: string): void => {
+    process.stdout.write(line)
+  }
+  const format = settings.logFormat === 'auto' ? (isTerminal ? 'text' : 'json') : settings.logFormat
+  const log = createLog({ level: settings.logLevel, format, write })
+  for (const notice of notices) log.warn(notice)
+  const logsAccess = settings.accessLog === 'auto' ? !isTerminal : settings.accessLog === 'on'
+  const stopping = new StopSignals(log)
+  try {
+    const server = await startServer(settings, {
+      version,
+      log,
+      credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
+      ...(logsAccess ? { accessLog: lineWriter({ format, write }) } : {}),
+    })
+    announce(server, { version, command, isTerminal, log })
+    await stopping.first(() => server.reload())
+    log.info('stopping: requests in flight may end; a second signal stops at once')
+    await server.stop()
+    log.info('stopped')
+    return 0
+  } finally {
+    stopping.forget()
+  }
+}
+
+interface Announcement {
+  readonly version: string
+  readonly command: string
+  readonly isTerminal: boolean
+  readonly log: Logger
+}
+
+function announce(server: RunningServer, { version, command, isTerminal, log }: Announcement): void {
+  const { endpoints, caFile, deployment } = server
+  const facts = {
+    version,
+    endpoints,
+    ...(caFile === undefined ? {} : { caFile }),
+    dataDirectory: deployment.directory.root,
+  }
+  if (!isTerminal) {
+    log.info(
+      { ...facts, isTrialRootKey: deployment.rootKeySource.isTrial, credentials: `${command} credentials` },
+      'ready',
+    )
+    return
+  }
+  const text = banner({
+    ...facts,
+    isTrialRootKey: deployment.rootKeySource.isTrial,
+    credentials: deployment.rootCredentials,
+    hasOwnCredentials: deployment.settings.rootUser !== undefined,
+    isTerminal,
+    command,
+  })
+  process.stdout.write(text)
+}
+
+/** SIGTERM and SIGINT stop, the second one at once; SIGHUP reloads. */
+class StopSignals {
+  readonly #log: Logger
+  readonly #onStop = (): void => this.#stop()
+  readonly #onReload = (): void => this.#reload()
+  #isStopping = false
+  #wake: (() => void) | undefined
+  #reloadNow: (() => Promise<void>) | undefined
+
+  constructor(log: Logger) {
+    this.#log = log
+    process.on('SIGTERM', this.#onStop)
+    process.on('SIGINT', this.#onStop)
+    process.on('SIGHUP', this.#onReload)
+  }
+
+  /** Resolves at the first signal to stop, which may have come already. */
+  async first(reload: () => Promise<void>): Promise<void> {
+    this.#reloadNow = reload
+    if (this.#isStopping) return
+    await new Promise<void>((done) => {
+      this.#wake = done
+    })
+  }
+
+  forget(): void {
+    process.off('SIGTERM', this.#onStop)
+    process.off('SIGINT', this.#onStop)
+    process.off('SIGHUP', this.#onReload)
+  }
+
+  #stop(): void {
+    if (this.#isStopping) process.exit(1)
+    this.#isStopping = true
+    this.#wake?.()
+  }
+
+  #reload(): void {
+    this.#reloadNow?.().catch((error: unknown) => this.#log.error({ error }, 'reloading failed'))
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * The server's own metrics beside those of requests: key service, metadata store, connections, copies.
+ *
+ * @module
+ */
+import { type Listener, Metrics } from '@strongroom/http'
+import { operationNames } from '@strongroom/operations'
+import type { Deployment } from './deployment.ts'
+
+const kmsOperations = [
+  'createKey',
+  'importKey',
+  'describeKey',
+  'listKeys',
+  'generateDataKey',
+  'encrypt',
+  'decrypt',
+  'hmac',
+  'rotateKey',
+  'lockKey',
+  'unlockKey',
+  'deleteKey',
+  'keyState',
+  'status',
+]
+
+const kmsResults = [
+  'ok',
+  'key-not-found',
+  'key-exists',
+  'key-disabled',
+  'key-pending-deletion',
+  'not-authentic',
+  'permission-denied',
+  'unreachable',
+  'busy',
+]
+
+const kmsSeconds = [0.00001, 0.0001, 0.001, 0.01, 0.1, 0.5, 1, 5]
+
+export interface ServerMetrics {
+  readonly metrics: Metrics
+  onKmsCall(operation: string, result: string, milliseconds: number): void
+}
+
+export function createServerMetrics(): ServerMetrics {
+  const metrics = new Metrics({ operations: [...operationNames, 'unknown'] })
+  const calls = metrics.counter('kms_calls_total', 'Calls to the key service by operation and result.', {
+    operation: kmsOperations,
+    result: kmsResults,
+  })
+  const seconds = metrics.histogram(
+    'kms_call_duration_seconds',
+    'How long calls to the key service took.',
+    kmsSeconds,
+    {
+      operation: kmsOperations,
+    },
+  )
+  return {
+    metrics,
+    onKmsCall: (operation, result, milliseconds) => {
+      calls.inc([operation, result])
+      seconds.observe([operation], milliseconds / 1000)
+    },
+  }
+}
+
+/** Registers what is read from the parts of a running server whenever metrics are asked for. */
+export function watchDeployment(
+  metrics: Metrics,
+  { metadata, engine, blobs }: Deployment,
+  listener: () => Listener,
+): void {
+  const gauges: readonly (readonly [name: string, help: string, read: () => number | Promise<number>])[] = [
+    ['metadata_commits', 'Commits since the start.', () => metadata.stats().commits],
+    ['metadata_failed_checks', 'Commits that another one came before.', () => metadata.stats().failedChecks],
+    ['metadata_batches', 'Groups of commits that shared one sync.', () => metadata.stats().batches],
+    ['metadata_queued_commits', 'Commits that wait.', () => metadata.stats().queuedCommits],
+    ['metadata_map_bytes', 'Size of the metadata file.', () => metadata.stats().mapBytes],
+    ['copies_shared', 'Copies that shared the stored data.', () => engine.stats().copiesShared],
+    ['copies_rewritten', 'Copies that read and wrote the data.', () => engine.stats().copiesRewritten],
+    ['connections', 'Open connections.', () => listener().stats.connections],
+    ['connections_refused', 'Connections refused since the start.', () => listener().stats.refused],
+    ['tls_failures', 'Failed TLS handshakes since the start.', () => listener().stats.tlsFailures],
+    ['blob_free_bytes', 'Free space of the blob store.', async () => (await blobs.capacity())?.freeBytes ?? 0],
+  ]
+  for (const [name, help, read] of gauges) metrics.gauge(name, help, read)
+}
