@@ -7,6 +7,7 @@
 
 import type { Buffer } from 'node:buffer'
 import { open } from 'lmdb'
+import { pageSize } from './data-file.ts'
 import { copyBytes, copyEntry, type StoredEntry } from './lmdb-entry.ts'
 import { storageErrorOf } from './lmdb-errors.ts'
 
@@ -62,15 +63,18 @@ export interface LmdbEnvironment {
   readonly state: LmdbTable
 }
 
-/** Data depends on it: LMDB cannot change the page size of a database that exists. Keys up to 4,026 bytes need 8,192 or more. */
-const pageSize = 16_384
+/** Address space for the map, in bytes: so much that it never has to be moved. No memory is used for it. */
+const mapBytes = 2 ** 40
+
+/** Most read transactions at a time, over all processes; `ensureLockFile` leaves room for more. */
+const maxReaders = 1024
 
 /**
  * Opens or makes the environment in `directory` (files of mode 0600) and clears reader slots of processes that died.
  *
  * @throws StorageError `corrupt` if the files are not an LMDB environment, `unavailable` if they cannot be opened
  */
-export function openLmdbEnvironment(directory: string, mapSizeBytes: number, maxReaders: number): LmdbEnvironment {
+export function openLmdbEnvironment(directory: string): LmdbEnvironment {
   const binary = { keyEncoding: 'binary', encoding: 'binary' } as const
   const options = {
     path: directory,
@@ -78,12 +82,14 @@ export function openLmdbEnvironment(directory: string, mapSizeBytes: number, max
     keyEncoder: { writeKey, readKey: copyBytes },
     encoder: { encode: (stored: Uint8Array) => stored, decode: copyEntry },
     pageSize,
-    mapSize: mapSizeBytes,
+    mapSize: mapBytes,
     maxReaders,
     maxDbs: 8,
     noSubdir: false,
     // The flush belongs before the promise, not after it: what is acknowledged is on disk.
     overlappingSync: false,
+    // Otherwise every transaction starts with an instruction whose promise nobody holds, and a full disk rejects it.
+    eventTurnBatching: false,
     permissionsMode: 0o600,
   }
   try {

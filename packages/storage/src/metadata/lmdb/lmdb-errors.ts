@@ -32,21 +32,16 @@ const storageCodes: ReadonlyMap<number, StorageErrorCode> = new Map([
 /** The error that the binding threw, as ours; unknown ones are `unavailable`. A storage error is passed on as it is. */
 export function storageErrorOf(error: unknown, what: string): StorageError {
   if (error instanceof StorageError) return error
-  const code = (codeOf(error) !== undefined && storageCodes.get(codeOf(error) ?? 0)) || 'unavailable'
+  const code = storageCodes.get(codeOf(error) ?? 0) ?? 'unavailable'
   const reason = error instanceof Error ? error.message : String(error)
   return new StorageError(code, `${what}: ${reason}`, { cause: error })
 }
 
-/**
- * Whether this error, thrown by a put, has marked the transaction as failed, so that its commit fails as well and rolls
- * back: LMDB sets the error flag when it cannot allocate a page. After any other error the commit might go through.
- */
-export function failsTransaction(error: unknown): boolean {
-  return codeOf(error) === lmdbCodes.mapFull
-}
-
+/** LMDB's or the system's number; the runtime's own errors have a negative `errno` and a name as `code`. */
 function codeOf(error: unknown): number | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined
+  if (!(error instanceof Error)) return undefined
+  if ('code' in error && typeof error.code === 'number') return error.code
+  return 'errno' in error && typeof error.errno === 'number' ? -error.errno : undefined
 }
 
 /** How long the binding may take to say why a commit failed, in milliseconds. */
@@ -54,16 +49,26 @@ const reasonTimeoutMs = 1_000
 
 /**
  * Why a commit failed: the binding rejects with an error that says nothing and carries a promise of the real one, which
- * must be handled in any case.
+ * must be handled in any case. LMDB reports a short write, as on a disk that is getting full, as EIO: only then is
+ * `isFull` asked.
  */
-export async function commitErrorOf(error: unknown): Promise<StorageError> {
+export async function commitErrorOf(error: unknown, isFull: () => Promise<boolean>): Promise<StorageError> {
   const reason = error instanceof Error && 'commitError' in error ? error.commitError : undefined
-  if (!(reason instanceof Promise)) return storageErrorOf(error, 'cannot commit metadata')
+  const cause = reason instanceof Promise ? await settledWithin(reason, reasonTimeoutMs, error) : error
+  const what = 'cannot commit metadata'
+  if (codeOf(cause) === constants.errno.EIO && (await isFull())) {
+    return new StorageError('full', `${what}: no space left on the device`, { cause })
+  }
+  return storageErrorOf(cause, what)
+}
+
+/** What the promise rejects or resolves with, or `otherwise` if that takes too long. */
+async function settledWithin(promise: Promise<unknown>, timeoutMs: number, otherwise: unknown): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<unknown>((resolve) => {
-    timer = setTimeout(resolve, reasonTimeoutMs, error)
+    timer = setTimeout(resolve, timeoutMs, otherwise)
   })
-  const cause = await Promise.race([reason.catch((real: unknown) => real), timeout])
+  const settled = await Promise.race([promise.catch((reason: unknown) => reason), timeout])
   clearTimeout(timer)
-  return storageErrorOf(cause, 'cannot commit metadata')
+  return settled
 }

@@ -1,25 +1,228 @@
 /**
- * LMDB keeps the contract.
+ * LMDB: the contract, and what only this engine can get wrong.
  *
  * @module
  */
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { Buffer } from 'node:buffer'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { StorageError } from '../../storage-error.ts'
+import { maxCommitOperations } from '../contract.ts'
 import { metadataStoreSuite } from '../metadata-store.suite.ts'
-import { openLmdbMetadataStore } from './lmdb-metadata-store.ts'
+import type { LmdbEnvironment } from './lmdb-environment.ts'
+import { LmdbMetadataStore, openLmdbMetadataStore } from './lmdb-metadata-store.ts'
+
+function onFatal(error: StorageError): never {
+  throw error
+}
+
+async function makeDirectory(): Promise<string> {
+  return await mkdtemp(join(tmpdir(), 'strongroom-lmdb-'))
+}
 
 metadataStoreSuite('LMDB', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'strongroom-lmdb-'))
+  const directory = await makeDirectory()
   return {
-    open: () =>
-      openLmdbMetadataStore(directory, {
-        onFatal: (error) => {
-          throw error
-        },
-      }),
+    open: () => openLmdbMetadataStore(directory, { onFatal }),
     dispose: () => rm(directory, { recursive: true, force: true }),
     isDurable: true,
   }
+})
+
+const put = (key: string, value: string | Uint8Array) => ({ key: Buffer.from(key), value: Buffer.from(value) })
+
+describe('the LMDB engine', () => {
+  let directory: string
+  let store: LmdbMetadataStore | undefined
+  beforeEach(async () => {
+    directory = await makeDirectory()
+  })
+  afterEach(async () => {
+    await store?.close()
+    store = undefined
+    await rm(directory, { recursive: true, force: true })
+  })
+  const open = async (options: { maxQueuedCommits?: number } = {}) => {
+    store = await openLmdbMetadataStore(join(directory, 'metadata'), { onFatal, ...options })
+    return store
+  }
+
+  test('commits made at once share a transaction, and those made meanwhile share the next', async () => {
+    const opened = await open()
+    await Promise.all(Array.from({ length: 300 }, (_, i) => opened.commit({ puts: [put(`first/${i}`, 'x')] })))
+    expect(opened.stats()).toMatchObject({ commits: 300, failedChecks: 0, batches: 1 })
+    const writers = Array.from({ length: 30 }, async (_, writer) => {
+      for (let i = 0; i < 10; i++) await opened.commit({ puts: [put(`${writer}/${i}`, 'x')] })
+    })
+    await Promise.all(writers)
+    expect(opened.stats().batches).toBeLessThan(30)
+  })
+
+  test('more commits than the queue takes are refused as unavailable, and the others go through', async () => {
+    const opened = await open({ maxQueuedCommits: 10 })
+    const results = await Promise.allSettled(
+      Array.from({ length: 15 }, (_, i) => opened.commit({ puts: [put(`q/${i}`, 'x')] })),
+    )
+    expect(results.map((result) => result.status)).toEqual([
+      ...Array(10).fill('fulfilled'),
+      ...Array(5).fill('rejected'),
+    ])
+    expect(results.at(-1)).toMatchObject({ reason: { code: 'unavailable' } })
+    expect(opened.stats().queuedCommits).toBe(0)
+  })
+
+  test('a page of a listing does not read what lies beyond it, among a million keys under one prefix', async () => {
+    const opened = await open()
+    const total = 1_000_000
+    const pending: Promise<unknown>[] = []
+    for (let at = 0; at < total; at += maxCommitOperations) {
+      const puts = Array.from({ length: maxCommitOperations }, (_, i) =>
+        put(`o/dir/${String(at + i).padStart(7, '0')}`, 'x'),
+      )
+      pending.push(opened.commit({ puts }))
+      if (pending.length % 512 === 0) await Promise.all(pending.splice(0))
+    }
+    await Promise.all(pending)
+    await opened.commit({ puts: [put('o/a', 'x'), put('o/dir0', 'x'), put('o/z/1', 'x'), put('o/z/2', 'x')] })
+    const before = opened.stats()
+    const snapshot = opened.snapshot()
+    const options = { prefix: Buffer.from('o/'), delimiter: Buffer.from('/'), limit: 1000 }
+    const items = await snapshot.listPrefixes(options)
+    expect(items.map((item) => Buffer.from(item.kind === 'entry' ? item.entry.key : item.prefix).toString())).toEqual([
+      'o/a',
+      'o/dir/',
+      'o/dir0',
+      'o/z/',
+    ])
+    const afterPrefixes = opened.stats()
+    expect(afterPrefixes.entriesListed - before.entriesListed).toBeLessThanOrEqual(4)
+    expect(afterPrefixes.seeks - before.seeks).toBeLessThanOrEqual(3)
+    const after = Buffer.from('o/dir/0500000')
+    expect((await snapshot.listPrefixes({ ...options, after })).length).toBe(2)
+    const page = await snapshot.list({ gte: Buffer.from('o/dir/'), lt: Buffer.from('o/dir0'), limit: 1000 })
+    expect(page.length).toBe(1000)
+    const last = await snapshot.list({ gte: Buffer.from('o/dir/'), lt: Buffer.from('o/dir0'), limit: 1, reverse: true })
+    expect(Buffer.from(last[0]?.key ?? '').toString()).toBe('o/dir/0999999')
+    expect(opened.stats().entriesListed - afterPrefixes.entriesListed).toBeLessThanOrEqual(1010)
+    snapshot.release()
+  }, 60_000)
+
+  test('a snapshot left open is ended by close, and released ones are counted off', async () => {
+    const opened = await open()
+    const snapshots = [opened.snapshot(), opened.snapshot(), opened.snapshot()]
+    snapshots[0]?.release()
+    snapshots[0]?.release()
+    expect(opened.stats().openSnapshots).toBe(2)
+    await opened.close()
+    expect(opened.stats().openSnapshots).toBe(0)
+  })
+
+  test('hundreds of snapshots of different states live side by side', async () => {
+    const opened = await open()
+    const snapshots = []
+    for (let i = 0; i < 300; i++) {
+      await opened.commit({ puts: [put('state', String(i))] })
+      snapshots.push(opened.snapshot())
+    }
+    const values = await Promise.all(snapshots.map((snapshot) => snapshot.get(Buffer.from('state'))))
+    expect(values.map((entry) => Number(Buffer.from(entry?.value ?? '').toString()))).toEqual(
+      snapshots.map((_, i) => i),
+    )
+    for (const snapshot of snapshots) snapshot.release()
+  })
+
+  test('its files are readable by nobody else, and the lock file has all of its blocks', async () => {
+    await open()
+    for (const name of ['data.mdb', 'lock.mdb']) {
+      const { mode, size, blocks } = await stat(join(directory, 'metadata', name))
+      expect(mode & 0o777).toBe(0o600)
+      expect(blocks * 512).toBeGreaterThanOrEqual(size)
+    }
+    expect((await stat(join(directory, 'metadata'))).mode & 0o777).toBe(0o700)
+  })
+
+  test('files that are no store are refused as corrupt, and left alone', async () => {
+    const opened = await open()
+    await opened.commit({ puts: [put('a', 'x')] })
+    await opened.close()
+    const file = join(directory, 'metadata', 'data.mdb')
+    const whole = await readFile(file)
+    const otherVersion = Buffer.from(whole)
+    otherVersion[28] = 1
+    const noSecondMeta = Buffer.from(whole)
+    noSecondMeta.fill(0, 16_384, 2 * 16_384)
+    const damaged = [
+      Buffer.alloc(65_536, 'no store '),
+      whole.subarray(0, 100),
+      whole.subarray(0, 16_384),
+      otherVersion,
+      noSecondMeta,
+    ]
+    for (const content of damaged) {
+      await writeFile(file, content)
+      await expect(open()).rejects.toMatchObject({ code: 'corrupt' })
+      expect((await readFile(file)).equals(content)).toBe(true)
+    }
+    await writeFile(file, whole)
+    const snapshot = (await open()).snapshot()
+    expect(await snapshot.get(Buffer.from('a'))).toBeDefined()
+    snapshot.release()
+  })
+
+  test('a directory that cannot be made is unavailable', async () => {
+    await writeFile(join(directory, 'metadata'), 'a file')
+    await expect(open()).rejects.toMatchObject({ code: 'unavailable' })
+  })
+})
+
+/** An environment whose transactions commit whatever the callback did, as the binding does, and whose puts fail as told. */
+function fakeEnvironment(putError: Error): { environment: LmdbEnvironment; log: string[] } {
+  const log: string[] = []
+  const table = {
+    lastSize: 0,
+    getBinaryFast: () => undefined,
+    getRange: () => [],
+    remove: () => undefined,
+    put: () => {
+      throw putError
+    },
+  }
+  const root = {
+    ...table,
+    openDB: () => table,
+    transaction: async (callback: () => void) => {
+      await Promise.resolve()
+      callback()
+      log.push('committed')
+    },
+    resetReadTxn: () => undefined,
+    useReadTransaction: () => ({ done: () => undefined }),
+    readerCheck: () => 0,
+    close: async () => undefined,
+  }
+  return { environment: { root, entries: table, counters: table, state: table }, log }
+}
+
+describe('a write that fails half-way in a transaction', () => {
+  test('ends the process before the transaction can commit, and the store takes no more work', async () => {
+    const { environment, log } = fakeEnvironment(Object.assign(new Error('page not found'), { code: -30797 }))
+    const fatal: StorageError[] = []
+    const store = new LmdbMetadataStore(environment, '/nowhere', {
+      onFatal: (error) => {
+        log.push('fatal')
+        fatal.push(error)
+      },
+    })
+    const commits = [store.commit({ puts: [put('a', 'x')] }), store.commit({ puts: [put('b', 'x')] })]
+    const results = await Promise.allSettled(commits)
+    expect(log.slice(0, 2)).toEqual(['fatal', 'committed'])
+    expect(results.map((result) => result.status)).toEqual(['rejected', 'rejected'])
+    expect(fatal[0]).toMatchObject({ code: 'corrupt' })
+    await expect(store.commit({ puts: [put('c', 'x')] })).rejects.toMatchObject({ code: 'unavailable' })
+    expect(() => store.snapshot()).toThrow(expect.objectContaining({ code: 'unavailable' }))
+    await store.close()
+  })
 })

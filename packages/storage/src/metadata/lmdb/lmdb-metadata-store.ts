@@ -15,9 +15,10 @@ import { StorageError } from '../../storage-error.ts'
 import { checkCommit } from '../commit-limits.ts'
 import type { Commit, CommitResult, MetadataStats, MetadataStore, Snapshot } from '../contract.ts'
 import { applyBatch } from './apply-batch.ts'
-import { checkFileSystem } from './file-system.ts'
+import { checkDataFile } from './data-file.ts'
+import { checkFileSystem, ensureLockFile, isFull, probeDirectory } from './file-system.ts'
 import { type LmdbEnvironment, openLmdbEnvironment } from './lmdb-environment.ts'
-import { commitErrorOf, failsTransaction, storageErrorOf } from './lmdb-errors.ts'
+import { commitErrorOf, storageErrorOf } from './lmdb-errors.ts'
 import { type LmdbReadFigures, LmdbSnapshot } from './lmdb-snapshot.ts'
 
 export interface LmdbMetadataStoreOptions {
@@ -26,10 +27,6 @@ export interface LmdbMetadataStoreOptions {
    * neither be completed nor rolled back: only a process that dies before LMDB commits keeps the store whole.
    */
   readonly onFatal: (error: StorageError) => void
-  /** Address space for the map, the most that the database can grow to, in bytes. No memory is used for it. Default 1 TiB. */
-  readonly mapSizeBytes?: number
-  /** Most snapshots at a time with states of their own, over all processes. Default 1,024. */
-  readonly maxReaders?: number
   /** Most commits that may wait; more are refused as `unavailable`. Default 16,384. */
   readonly maxQueuedCommits?: number
   /** Told what an operator should know, once, when the store is opened. Default: nobody. */
@@ -60,7 +57,7 @@ interface Group {
 /**
  * Opens the store in `directory`, which is made (mode 0700) if it is missing.
  *
- * @throws StorageError `invalid` on a network file system, `corrupt`, `unavailable`
+ * @throws StorageError `invalid` on a network file system, `corrupt`, `full`, `unavailable`
  */
 export async function openLmdbMetadataStore(
   directory: string,
@@ -69,17 +66,20 @@ export async function openLmdbMetadataStore(
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
     await checkFileSystem(directory, options.onWarning)
+    const exists = await checkDataFile(join(directory, 'data.mdb'))
+    if (!exists) await probeDirectory(directory)
+    await ensureLockFile(directory)
   } catch (error) {
     throw storageErrorOf(error, `cannot open the metadata store in ${directory}`)
   }
-  const environment = openLmdbEnvironment(directory, options.mapSizeBytes ?? 2 ** 40, options.maxReaders ?? 1024)
-  return new LmdbMetadataStore(environment, join(directory, 'data.mdb'), options)
+  const environment = openLmdbEnvironment(directory)
+  return new LmdbMetadataStore(environment, directory, options)
 }
 
 /** See {@link openLmdbMetadataStore}. Keys and values given to `commit` must not change until it has settled. */
 export class LmdbMetadataStore implements MetadataStore {
   readonly #environment: LmdbEnvironment
-  readonly #dataFile: string
+  readonly #directory: string
   readonly #maxQueuedCommits: number
   readonly #onFatal: (error: StorageError) => void
   readonly #snapshots = new Set<LmdbSnapshot>()
@@ -91,9 +91,9 @@ export class LmdbMetadataStore implements MetadataStore {
   #fatal: StorageError | undefined
 
   /** @internal Use {@link openLmdbMetadataStore}. */
-  constructor(environment: LmdbEnvironment, dataFile: string, options: LmdbMetadataStoreOptions) {
+  constructor(environment: LmdbEnvironment, directory: string, options: LmdbMetadataStoreOptions) {
     this.#environment = environment
-    this.#dataFile = dataFile
+    this.#directory = directory
     this.#maxQueuedCommits = options.maxQueuedCommits ?? 16_384
     this.#onFatal = options.onFatal
   }
@@ -126,7 +126,7 @@ export class LmdbMetadataStore implements MetadataStore {
   }
 
   stats(): LmdbMetadataStats {
-    const mapBytes = statSync(this.#dataFile, { throwIfNoEntry: false })?.size ?? 0
+    const mapBytes = statSync(join(this.#directory, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0
     return { ...this.#figures, mapBytes, queuedCommits: this.#queue.length, openSnapshots: this.#snapshots.size }
   }
 
@@ -155,7 +155,7 @@ export class LmdbMetadataStore implements MetadataStore {
       .transaction(() => this.#applyGroup(group))
       .then(
         () => this.#settle(group),
-        async (error: unknown) => this.#fail(group, await commitErrorOf(error)),
+        async (error: unknown) => this.#fail(group, await commitErrorOf(error, () => isFull(this.#directory))),
       )
     this.#groups.add(done)
     void done.finally(() => this.#groups.delete(done))
@@ -170,7 +170,7 @@ export class LmdbMetadataStore implements MetadataStore {
       group.results = applyBatch(this.#environment, commits)
     } catch (error) {
       group.error = storageErrorOf(error, 'cannot write metadata')
-      if (!failsTransaction(error)) this.#die(group.error)
+      this.#die(group.error)
     }
     // Not from inside the transaction: a nested one would join it.
     if (this.#queue.length > 0) queueMicrotask(() => this.#startGroup())
@@ -178,7 +178,6 @@ export class LmdbMetadataStore implements MetadataStore {
 
   #settle(group: Group): void {
     if (group.error !== undefined) {
-      this.#die(group.error)
       this.#fail(group, group.error)
       return
     }
