@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { describe, expect, it } from 'vitest'
@@ -17,7 +18,7 @@ const HOST = 'Host: localhost\r\n'
 const ok: Handler = (_request, response) => {
   response.end('ok')
 }
-const count: Handler = (request, response) => {
+const count = (request: IncomingMessage, response: ServerResponse): void => {
   let bytes = 0
   request.on('data', (chunk: Buffer) => {
     bytes += chunk.length
@@ -163,6 +164,28 @@ describe('endpoints', () => {
     client.destroy()
   })
 
+  it('listens on several addresses, of IPv6 too, and names IPv4 peers plainly', async () => {
+    const { listener } = await startListener(
+      (_request, response, connection) => void response.end(`<${connection.remoteAddress}>`),
+      {
+        endpoints: [
+          { host: '::1', port: 0 },
+          { host: '::', port: 0 },
+        ],
+      },
+    )
+    const [loopback, any] = listener.addresses
+    for (const [port, host, peer] of [
+      [loopback?.port, '::1', '<::1>'],
+      [any?.port, '127.0.0.1', '<127.0.0.1>'],
+    ] as const) {
+      const client = await tlsClient(port ?? 0, { host })
+      client.write(`GET / HTTP/1.1\r\n${HOST}\r\n`)
+      await client.until((text) => text.endsWith(peer))
+      client.destroy()
+    }
+  })
+
   it('needs certificates for a TLS endpoint', async () => {
     const { listen } = await import('./listener.ts')
     await expect(listen({ endpoints: [{ host: '127.0.0.1', port: 0 }], handler: ok })).rejects.toMatchObject({
@@ -288,6 +311,18 @@ describe('requests', () => {
     client.destroy()
   })
 
+  it('handles nothing after a request that ends the connection', async () => {
+    const seen: (string | undefined)[] = []
+    const { port } = await startListener((request, response) => {
+      seen.push(request.url)
+      response.end('ok')
+    })
+    const client = await tlsClient(port)
+    client.write(`GET /1 HTTP/1.1\r\n${HOST}Connection: close\r\n\r\nDELETE /2 HTTP/1.1\r\n${HOST}\r\n`)
+    await client.closed()
+    expect(seen).toEqual(['/1'])
+  })
+
   it('drops a client that sends too far ahead', async () => {
     const { port } = await startListener(() => undefined, { limits: { pipelined: 4 } })
     const client = await tlsClient(port)
@@ -393,6 +428,32 @@ describe('bodies', () => {
       `PUT / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nt: u\r\n\r\n`,
     )
     await client.until((text) => text.endsWith('got 5'))
+    client.destroy()
+  })
+
+  it('does not read ahead the body of a request that waits for the one before it', async () => {
+    let release: () => void = () => undefined
+    const { port } = await startListener((request, response) => {
+      if (request.method === 'GET') release = () => response.end('first')
+      else count(request, response)
+    })
+    const size = 30_000_000
+    const client = await tlsClient(port)
+    client.write(`GET / HTTP/1.1\r\n${HOST}\r\nPUT / HTTP/1.1\r\n${HOST}Content-Length: ${size}\r\n\r\n`)
+    client.write(Buffer.alloc(size))
+    let last = -1
+    await new Promise<void>((resolve) => {
+      const timer = setInterval(() => {
+        if (client.socket.writableLength === last) {
+          clearInterval(timer)
+          resolve()
+        }
+        last = client.socket.writableLength
+      }, 100)
+    })
+    expect(last).toBeGreaterThan(size / 2)
+    release()
+    await client.until((text) => text.endsWith(`got ${size}`))
     client.destroy()
   })
 
