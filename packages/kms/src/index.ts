@@ -4,7 +4,12 @@
  *
  * @module
  */
+
+export { BoundedKms, type BoundedKmsOptions, type KmsObserver, type KmsResult } from './bounded-kms.ts'
+export { CachingKms } from './caching-kms.ts'
 export type * from './contract.ts'
+export { DataKeyCache, type DataKeyCacheCounts, type DataKeyCacheOptions, type DataKeyId } from './data-key-cache.ts'
+export { DelegatingKms, type KmsOperation } from './delegating-kms.ts'
 export { isReservedName } from './entry-name.ts'
 export type { KeyExpiry } from './expiry.ts'
 export { isKeyName } from './key-name.ts'

@@ -10,6 +10,7 @@ import type { KeyAlgorithm, KeyDescription, KeyName, KeyStore, KeyVersion } from
 import { entryShape, isEntryName, markerEntryName, versionEntryName } from './entry-name.ts'
 import { formatKeyMarker, keyFamily, type MarkerMeaning, parseKeyMarker } from './key-marker.ts'
 import { isKeyName, parseKeyPattern } from './key-name.ts'
+import { checkUsable } from './key-state.ts'
 import { KmsError } from './kms-error.ts'
 import { describeLoadedKey, getEntry, keyNotFound, type LoadedKey, markerApplies } from './loaded-key.ts'
 import type { LoadedKeyCache } from './loaded-key-cache.ts'
@@ -80,7 +81,7 @@ export class KeyAdministration {
   lock(name: KeyName): Promise<KeyDescription> {
     return this.#change(name, async () => {
       const { state, family } = await this.useFresh(name, identity)
-      if (state === 'pending-deletion') throw new KmsError('key-pending-deletion', `key '${name}' is being deleted`)
+      if (state === 'pending-deletion') checkUsable(name, state)
       if (state === 'enabled') await this.#mark(name, 'locked', family)
       return this.useFresh(name, describeLoadedKey)
     })
@@ -89,7 +90,7 @@ export class KeyAdministration {
   unlock(name: KeyName): Promise<KeyDescription> {
     return this.#change(name, async () => {
       const { state } = await this.useFresh(name, identity)
-      if (state === 'pending-deletion') throw new KmsError('key-pending-deletion', `key '${name}' is being deleted`)
+      if (state === 'pending-deletion') checkUsable(name, state)
       if (state === 'locked') await this.#deleteEntry(markerEntryName(name))
       return this.useFresh(name, describeLoadedKey)
     })
@@ -185,8 +186,7 @@ export class KeyAdministration {
   /** `false` when another node was faster with that number. */
   async #addVersion(name: KeyName, createdBy: string | undefined): Promise<boolean> {
     const { state, family, nextVersion, algorithm } = await this.useFresh(name, identity)
-    if (state === 'locked') throw new KmsError('key-disabled', `key '${name}' is locked`)
-    if (state === 'pending-deletion') throw new KmsError('key-pending-deletion', `key '${name}' is being deleted`)
+    checkUsable(name, state)
     const mark = { version: nextVersion, family: Buffer.from(family, 'hex') }
     const stored = this.#newStoredKey(algorithm, undefined, createdBy, mark)
     try {

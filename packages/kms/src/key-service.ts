@@ -21,7 +21,7 @@ import type { KeyExpiry } from './expiry.ts'
 import { KeyAdministration } from './key-administration.ts'
 import { decryptWithKey, encryptWithKey, hmacWithKey } from './key-cipher.ts'
 import { isKeyName } from './key-name.ts'
-import type { KeyStateSource, KeyStateView } from './key-state.ts'
+import { checkUsable, type KeyStateSource, type KeyStateView } from './key-state.ts'
 import { KmsError } from './kms-error.ts'
 import { describeLoadedKey, type LoadedKey, loadKey } from './loaded-key.ts'
 import { LoadedKeyCache } from './loaded-key-cache.ts'
@@ -85,7 +85,7 @@ export class KeyService implements Kms, KeyStateSource {
     this.#random = random
     this.#maxPlaintextBytes = options.maxPlaintextBytes ?? 65_536
     this.#cache = new LoadedKeyCache({
-      load: (name, previous) => loadKey(store, name, previous?.nextVersion),
+      load: (name, expectedNext) => loadKey(store, name, expectedNext),
       expiry: options.expiry ?? {},
       recheckMs: options.recheckMs ?? 4_000,
       maxKeys: options.maxLoadedKeys ?? 10_000,
@@ -124,14 +124,18 @@ export class KeyService implements Kms, KeyStateSource {
     return endWaitingAt(options?.signal, this.#administration.list(pattern))
   }
 
-  /** The key's state and family, at once when it is loaded: what a cache of data keys has to ask before it answers. */
-  keyState(name: KeyName, options?: KmsCallOptions): KeyStateView | Promise<KeyStateView> {
-    return this.#use(name, options, ({ state, family }) => ({ state, generation: family }))
+  peekState(name: KeyName): KeyStateView | undefined {
+    const key = this.#cache.peek(name)
+    return key === undefined ? undefined : stateView(key)
+  }
+
+  async keyState(name: KeyName, options?: KmsCallOptions): Promise<KeyStateView> {
+    return this.#use(name, options, stateView)
   }
 
   async generateDataKey(name: KeyName, context: Uint8Array, options?: KmsCallOptions): Promise<DataKey> {
     return this.#use(name, options, (key) => {
-      checkUsable(key)
+      checkUsable(name, key.state)
       const plaintext = this.#random(keyLength)
       const ciphertext = encryptWithKey(key.current, plaintext, context, this.#random)
       return { keyVersion: key.currentVersion, plaintext, ciphertext }
@@ -148,7 +152,7 @@ export class KeyService implements Kms, KeyStateSource {
       throw new KmsError('unsupported', `a key encrypts at most ${this.#maxPlaintextBytes} bytes`)
     }
     return this.#use(name, options, (key) => {
-      checkUsable(key)
+      checkUsable(name, key.state)
       return {
         keyVersion: key.currentVersion,
         ciphertext: encryptWithKey(key.current, plaintext, context, this.#random),
@@ -165,7 +169,7 @@ export class KeyService implements Kms, KeyStateSource {
   ): Promise<Uint8Array> {
     if (ciphertext.length > maxCiphertextBytes) throw new KmsError('not-authentic', 'the ciphertext is too long')
     const plaintext = await this.#use(name, options, (key) => {
-      checkUsable(key)
+      checkUsable(name, key.state)
       const version = key.versions.get(keyVersion)
       return version === undefined ? undefined : decryptWithKey(version, ciphertext, context)
     })
@@ -174,7 +178,7 @@ export class KeyService implements Kms, KeyStateSource {
     return endWaitingAt(
       options?.signal,
       this.#administration.useFresh(name, (key) => {
-        checkUsable(key)
+        checkUsable(name, key.state)
         const version = key.versions.get(keyVersion)
         if (version === undefined) throw new KmsError('key-not-found', `key '${name}' has no version ${keyVersion}`)
         return decryptWithKey(version, ciphertext, context)
@@ -185,7 +189,7 @@ export class KeyService implements Kms, KeyStateSource {
   /** Under the HMAC key of version 1, so that an HMAC does not change with a rotation (and is KES's). */
   async hmac(name: KeyName, message: Uint8Array, options?: KmsCallOptions): Promise<Uint8Array> {
     return this.#use(name, options, (key) => {
-      checkUsable(key)
+      checkUsable(name, key.state)
       if (key.first.hmacKey === undefined) throw new KmsError('no-hmac-key', `key '${name}' does not support HMAC`)
       return hmacWithKey(key.first.hmacKey, message)
     })
@@ -250,13 +254,6 @@ function checkNewName(name: KeyName): void {
   }
 }
 
-const refusals = {
-  enabled: undefined,
-  locked: ['key-disabled', 'is locked'],
-  'pending-deletion': ['key-pending-deletion', 'is being deleted'],
-} as const
-
-function checkUsable(key: LoadedKey): void {
-  const refusal = refusals[key.state]
-  if (refusal !== undefined) throw new KmsError(refusal[0], `key '${key.name}' ${refusal[1]}`)
+function stateView({ state, family }: LoadedKey): KeyStateView {
+  return { state, generation: family }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { KeyName, KeyState, KmsCallOptions } from './contract.ts'
+import { KmsError } from './kms-error.ts'
 
 /** What is known of a key now. */
 export interface KeyStateView {
@@ -12,7 +13,22 @@ export interface KeyStateView {
   readonly generation: string
 }
 
-/** Answers for the state of keys, at once where it can. @throws KmsError `key-not-found`, `unreachable`, … */
+/** Answers for the state of keys. */
 export interface KeyStateSource {
-  keyState(name: KeyName, options?: KmsCallOptions): KeyStateView | Promise<KeyStateView>
+  /** What is known without asking anybody, and is not older than a few seconds. */
+  peekState(name: KeyName): KeyStateView | undefined
+  /** @throws KmsError `key-not-found`, `unreachable`, … */
+  keyState(name: KeyName, options?: KmsCallOptions): Promise<KeyStateView>
+}
+
+const refusals = {
+  enabled: undefined,
+  locked: ['key-disabled', 'is locked'],
+  'pending-deletion': ['key-pending-deletion', 'is being deleted'],
+} as const
+
+/** @throws KmsError `key-disabled` or `key-pending-deletion` unless a key in that state may be used */
+export function checkUsable(name: KeyName, state: KeyState): void {
+  const refusal = refusals[state]
+  if (refusal !== undefined) throw new KmsError(refusal[0], `key '${name}' ${refusal[1]}`)
 }

@@ -5,15 +5,16 @@
  *
  * @module
  */
-import type { KeyName } from './contract.ts'
+import type { KeyName, KeyVersion } from './contract.ts'
 import { ExpiryClock, type KeyExpiry } from './expiry.ts'
 import { KmsError } from './kms-error.ts'
 import { type LoadedKey, zeroLoadedKey } from './loaded-key.ts'
+import { SharedLoads } from './shared-loads.ts'
 
 /** Settings and dependencies of a cache of loaded keys. */
 export interface LoadedKeyCacheOptions {
-  /** Reads a key from the store; `previous` is what the cache still has of it. */
-  readonly load: (name: KeyName, previous: LoadedKey | undefined) => Promise<LoadedKey>
+  /** Reads a key from the store; `expectedNext` is how far its versions went when it was last read. */
+  readonly load: (name: KeyName, expectedNext: KeyVersion | undefined) => Promise<LoadedKey>
   readonly expiry: KeyExpiry
   /** A key whose entries were read longer ago is read again before it is used; in milliseconds. */
   readonly recheckMs: number
@@ -23,40 +24,28 @@ export interface LoadedKeyCacheOptions {
   readonly now: () => number
 }
 
-/** One loaded key and who is using it. Zeroed when it was dropped and its last user is done. */
 interface Slot {
   readonly key: LoadedKey
   checkedAtMs: number
   wasUsed: boolean
-  users: number
-  isDropped: boolean
 }
 
-/** A load under way. */
-class Flight {
-  /** How many wait for it; they become users of its slot in the moment it lands. */
-  waiters = 0
-  /** Whether the name was dropped since: the result serves those who wait for it and is not kept. */
-  isStale = false
-  readonly landing: Promise<Slot>
-
-  constructor(load: (flight: Flight) => Promise<Slot>) {
-    this.landing = load(this)
-  }
-}
-
-/** See the module. */
+/** See the module. A key is only ever lent out for a synchronous piece of work. */
 export class LoadedKeyCache {
   /** Set by the owner, who watches the store. */
   isOffline = false
   readonly #options: LoadedKeyCacheOptions
   readonly #clock: ExpiryClock
   readonly #slots = new Map<KeyName, Slot>()
-  readonly #flights = new Map<KeyName, Flight>()
+  readonly #loads: SharedLoads<LoadedKey>
 
   constructor(options: LoadedKeyCacheOptions) {
     this.#options = options
     this.#clock = new ExpiryClock(options.expiry, options.now())
+    this.#loads = new SharedLoads((name, key, isForgotten) => {
+      if (isForgotten) zeroLoadedKey(key)
+      else this.#keep(name, key)
+    })
   }
 
   get size(): number {
@@ -68,113 +57,84 @@ export class LoadedKeyCache {
     return this.#clock.shortestPeriodMs
   }
 
+  /** The key if it is loaded and was checked lately. To be used at once and not kept. */
+  peek(name: KeyName): LoadedKey | undefined {
+    const slot = this.#slots.get(name)
+    if (slot === undefined || this.#options.now() - slot.checkedAtMs >= this.#options.recheckMs) return undefined
+    slot.wasUsed = true
+    return slot.key
+  }
+
   /**
-   * Calls `work` with the key, at once when it is loaded. `work` must not keep the key: it may be zeroed afterwards.
+   * Calls `work` with the key, at once when it is loaded. `work` must not keep the key.
    *
    * @throws what `load` and `work` throw
    */
   use<T>(name: KeyName, work: (key: LoadedKey) => T): T | Promise<T> {
-    const slot = this.#slots.get(name)
-    if (slot !== undefined && this.#options.now() - slot.checkedAtMs < this.#options.recheckMs) {
-      slot.wasUsed = true
-      return work(slot.key)
-    }
-    return this.#useLoaded(name, work)
+    const key = this.peek(name)
+    return key === undefined ? this.#useLoaded(name, work) : work(key)
   }
 
   /** Forgets what is known of a key. A load under way does not bring it back. */
   drop(name: KeyName): void {
     this.#remove(name)
-    const flight = this.#flights.get(name)
-    if (flight !== undefined) flight.isStale = true
-    this.#flights.delete(name)
+    this.#loads.forget(name)
   }
 
   /** Forgets all keys. */
   dropAll(): void {
-    for (const name of [...this.#slots.keys(), ...this.#flights.keys()]) this.drop(name)
+    for (const name of [...this.#slots.keys()]) this.#remove(name)
+    this.#loads.forgetAll()
   }
 
   /** Drops what has expired. To be called at least every `sweepEveryMs`. */
   sweep(): void {
     const due = this.#clock.due(this.#options.now(), this.isOffline)
-    for (const [name, slot] of due.all || due.unused ? this.#slots : []) {
+    if (!due.all && !due.unused) return
+    for (const [name, slot] of [...this.#slots]) {
       if (due.all || !slot.wasUsed) this.#remove(name)
       slot.wasUsed = false
     }
   }
 
   async #useLoaded<T>(name: KeyName, work: (key: LoadedKey) => T): Promise<T> {
-    let flight = this.#flights.get(name)
-    if (flight === undefined) {
-      flight = new Flight((own) => this.#load(name, own))
-      this.#flights.set(name, flight)
-    }
-    flight.waiters++
-    const slot = await flight.landing
     try {
-      return work(slot.key)
-    } finally {
-      this.#leave(slot)
-    }
-  }
-
-  async #load(name: KeyName, flight: Flight): Promise<Slot> {
-    const previous = this.#slots.get(name)
-    if (previous !== undefined) previous.users++
-    try {
-      const slot = await this.#loadOrFallBack(name, previous, flight)
-      slot.users += flight.waiters
-      return slot
-    } finally {
-      // From here on nobody joins this flight.
-      if (this.#flights.get(name) === flight) this.#flights.delete(name)
-      if (previous !== undefined) this.#leave(previous)
-    }
-  }
-
-  async #loadOrFallBack(name: KeyName, previous: Slot | undefined, flight: Flight): Promise<Slot> {
-    try {
-      const key = await this.#options.load(name, previous?.key)
-      return this.#keep(name, key, flight)
+      return await this.#loads.join(name, () => this.#load(name), work)
     } catch (error) {
-      if (flight.isStale) throw error
-      const isUnreachable = error instanceof KmsError && error.code === 'unreachable'
-      if (!isUnreachable) this.#remove(name)
-      if (!isUnreachable || previous === undefined || previous.isDropped) throw error
-      // The store cannot say whether anything changed: what was loaded serves until it expires (kes-protocol 9).
-      previous.checkedAtMs = this.#options.now()
-      previous.wasUsed = true
-      return previous
+      // The store cannot say whether anything changed: what was loaded serves until it expires (kes-protocol 9). Looked
+      // up only here, where nobody can zero it before it is used.
+      const slot = this.#slots.get(name)
+      if (slot === undefined || !(error instanceof KmsError && error.code === 'unreachable')) throw error
+      slot.checkedAtMs = this.#options.now()
+      slot.wasUsed = true
+      return work(slot.key)
     }
   }
 
-  #keep(name: KeyName, key: LoadedKey, flight: Flight): Slot {
-    const slot: Slot = { key, checkedAtMs: this.#options.now(), wasUsed: true, users: 0, isDropped: flight.isStale }
-    if (flight.isStale) return slot
+  async #load(name: KeyName): Promise<LoadedKey> {
+    const previous = this.#slots.get(name)
+    try {
+      return await this.#options.load(name, previous?.key.nextVersion)
+    } catch (error) {
+      const isUnreachable = error instanceof KmsError && error.code === 'unreachable'
+      if (!isUnreachable && this.#slots.get(name) === previous) this.#remove(name)
+      throw error
+    }
+  }
+
+  #keep(name: KeyName, key: LoadedKey): void {
     this.#remove(name)
     for (const oldest of this.#slots.keys()) {
       if (this.#slots.size < this.#options.maxKeys) break
       this.#remove(oldest)
     }
-    this.#slots.set(name, slot)
-    return slot
+    this.#slots.set(name, { key, checkedAtMs: this.#options.now(), wasUsed: true })
   }
 
   #remove(name: KeyName): void {
     const slot = this.#slots.get(name)
     if (slot === undefined) return
     this.#slots.delete(name)
-    slot.isDropped = true
-    this.#zeroIfUnused(slot)
-  }
-
-  #leave(slot: Slot): void {
-    slot.users--
-    this.#zeroIfUnused(slot)
-  }
-
-  #zeroIfUnused(slot: Slot): void {
-    if (slot.isDropped && slot.users === 0) zeroLoadedKey(slot.key)
+    zeroLoadedKey(slot.key)
   }
 }

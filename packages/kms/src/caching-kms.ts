@@ -1,0 +1,84 @@
+/**
+ * A `Kms` that remembers the data keys it has opened. Before it answers from memory it makes sure that the key may still be
+ * used and is still the same key: a lock takes effect at the next request when the KMS is in process, within 5 s otherwise.
+ *
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import type { KeyName, KeyVersion, Kms, KmsCallOptions } from './contract.ts'
+import { DataKeyCache, type DataKeyCacheCounts, type DataKeyCacheOptions, type DataKeyId } from './data-key-cache.ts'
+import { DelegatingKms } from './delegating-kms.ts'
+import { checkUsable, type KeyStateSource, type KeyStateView } from './key-state.ts'
+import { endWaitingAt } from './wait.ts'
+
+/** A longer ciphertext is not that of a data key; in bytes. */
+const maxCachedCiphertextBytes = 512
+
+/** See the module. Owns and closes `inner`. */
+export class CachingKms extends DelegatingKms implements KeyStateSource {
+  readonly #states: KeyStateSource
+  readonly #cache: DataKeyCache
+
+  constructor(inner: Kms & KeyStateSource, options?: DataKeyCacheOptions) {
+    super(inner)
+    this.#states = inner
+    this.#cache = new DataKeyCache(options)
+  }
+
+  /** How the cache did. */
+  get counts(): DataKeyCacheCounts {
+    return this.#cache.counts
+  }
+
+  peekState(name: KeyName): KeyStateView | undefined {
+    return this.#states.peekState(name)
+  }
+
+  keyState(name: KeyName, options?: KmsCallOptions): Promise<KeyStateView> {
+    return this.#states.keyState(name, options)
+  }
+
+  override async decrypt(
+    name: KeyName,
+    keyVersion: KeyVersion,
+    ciphertext: Uint8Array,
+    context: Uint8Array,
+    options?: KmsCallOptions,
+  ): Promise<Uint8Array> {
+    const decrypt = (own: KmsCallOptions | undefined): Promise<Uint8Array> =>
+      super.decrypt(name, keyVersion, ciphertext, context, own)
+    if (ciphertext.length > maxCachedCiphertextBytes) return decrypt(options)
+    const { state, generation } = this.#states.peekState(name) ?? (await this.#states.keyState(name, options))
+    checkUsable(name, state)
+    const id = dataKeyId(name, keyVersion, generation, ciphertext, context)
+    const known = this.#cache.get(id)
+    if (known !== undefined) return known
+    return endWaitingAt(
+      options?.signal,
+      // Others may join in the waiting, so no one caller's signal ends it: the inner KMS bounds its time.
+      this.#cache.load(id, () => decrypt(undefined)),
+    )
+  }
+
+  override async close(): Promise<void> {
+    this.#cache.close()
+    await super.close()
+  }
+
+  protected override changed(name: KeyName): void {
+    this.#cache.dropKey(name)
+  }
+}
+
+/** Lengths before texts, so that no two data keys have one id. */
+function dataKeyId(
+  keyName: KeyName,
+  keyVersion: KeyVersion,
+  generation: string,
+  ciphertext: Uint8Array,
+  context: Uint8Array,
+): DataKeyId {
+  const head = `${keyName.length} ${keyVersion} ${generation.length} ${ciphertext.length} ${keyName}${generation}`
+  const digest = createHash('sha256').update(head).update(ciphertext).update(context).digest('base64')
+  return { keyName, digest }
+}
