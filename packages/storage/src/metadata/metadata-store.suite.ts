@@ -248,6 +248,39 @@ function concurrencyTests(store: () => MetadataStore): void {
     expect(retries).toBeLessThanOrEqual((writers - 1) * writers * rounds)
   })
 
+  test('no snapshot ever sees half of a transfer, however many run', async () => {
+    const accounts = Array.from({ length: 10 }, (_, i) => `bank/${i}`)
+    const balanceOf = (value: Uint8Array | undefined) => Number(plain(value))
+    await store().commit({ puts: accounts.map((account) => put(account, '100')) })
+    const transfer = async (i: number) => {
+      const snapshot = store().snapshot()
+      const [from, to] = [accounts[i % 10] ?? '', accounts[(i * 7 + 3) % 10] ?? '']
+      const [source, target] = await snapshot.getMany([bytes(from), bytes(to)])
+      snapshot.release()
+      if (from === to || source === undefined || target === undefined) return
+      await store().commit({
+        checks: [source, target],
+        puts: [put(from, String(balanceOf(source.value) - 1)), put(to, String(balanceOf(target.value) + 1))],
+      })
+    }
+    const audit = async () => {
+      const snapshot = store().snapshot()
+      const listed = await snapshot.list({ gte: bytes('bank/'), lt: bytes('bank0'), limit: 100 })
+      await new Promise((resolve) => setImmediate(resolve))
+      const again = await snapshot.getMany(accounts.map(bytes))
+      snapshot.release()
+      expect(listed.reduce((sum, entry) => sum + balanceOf(entry.value), 0)).toBe(1000)
+      expect(again.map((entry) => entry?.version)).toEqual(listed.map((entry) => entry.version))
+    }
+    const jobs: Promise<void>[] = []
+    for (let i = 0; i < 300; i++) {
+      jobs.push(transfer(i), audit())
+      if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    await Promise.all(jobs)
+    await audit()
+  })
+
   test('of commits made at once under the same check exactly one goes through', async () => {
     const results = await Promise.all(
       Array.from({ length: 50 }, (_, i) =>

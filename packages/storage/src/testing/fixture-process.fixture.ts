@@ -67,14 +67,21 @@ export interface FixtureProcess {
   ended(): Promise<number | null>
 }
 
-/** Starts a built fixture; `wrapper` is a command to start it with, such as a shell that sets limits first. */
+export interface StartOptions {
+  /** A command to start the fixture with, such as a shell that sets limits first. Default: none. */
+  readonly wrapper?: readonly string[]
+  /** Whether what it writes to standard error is thrown away. Default false. */
+  readonly isQuiet?: boolean
+}
+
+/** Starts a built fixture. */
 export function startFixture(
   fixture: BuiltFixture,
   args: readonly string[],
-  wrapper: readonly string[] = [],
+  { wrapper = [], isQuiet = false }: StartOptions = {},
 ): FixtureProcess {
   const [command = process.execPath, ...rest] = [...wrapper, process.execPath, fixture.path, ...args]
-  const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(command, rest, { stdio: ['pipe', 'pipe', isQuiet ? 'ignore' : 'inherit'] })
   const exited = once(child, 'exit')
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return {

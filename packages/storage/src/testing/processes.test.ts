@@ -12,7 +12,13 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type FilesBlobStore, openFilesBlobStore } from '../blobs/files/files-blob-store.ts'
 import { type LmdbMetadataStore, openLmdbMetadataStore } from '../metadata/lmdb/lmdb-metadata-store.ts'
-import { type BuiltFixture, buildFixture, type FixtureProcess, startFixture } from './fixture-process.fixture.ts'
+import {
+  type BuiltFixture,
+  buildFixture,
+  type FixtureProcess,
+  type StartOptions,
+  startFixture,
+} from './fixture-process.fixture.ts'
 
 describe('stores and processes', () => {
   let fixture: BuiltFixture
@@ -39,8 +45,8 @@ describe('stores and processes', () => {
     }
     return [await openLmdbMetadataStore(metadataDirectory(), { onFatal }), await openFilesBlobStore(blobDirectory())]
   }
-  const start = (task: string, wrapper: readonly string[] = []) => {
-    running = startFixture(fixture, [task, metadataDirectory(), blobDirectory()], wrapper)
+  const start = (task: string, options: StartOptions = {}) => {
+    running = startFixture(fixture, [task, metadataDirectory(), blobDirectory()], options)
     return running
   }
   const nextLine = async (process: FixtureProcess): Promise<string> => {
@@ -109,7 +115,8 @@ describe('stores and processes', () => {
   test('a file that cannot grow fails its commits, loses nothing and leaves no promise unhandled', async () => {
     // The child may write files of up to 4 MiB, and is told so by EFBIG instead of a signal.
     const limits = ['sh', '-c', 'trap "" XFSZ; ulimit -f 8192; exec "$0" "$@"']
-    const filler = start('fill', limits)
+    // Quiet: the binding writes the error to the console as well.
+    const filler = start('fill', { wrapper: limits, isQuiet: true })
     const lines: string[] = []
     for await (const line of filler.lines) lines.push(line)
     expect(await filler.ended()).toBe(0)

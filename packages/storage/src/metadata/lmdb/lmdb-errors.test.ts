@@ -53,5 +53,5 @@ test('a short write, which LMDB reports as EIO, is full where there is no room l
 
 test('a reason that never comes does not hold up the commit', async () => {
   const silent = rejection(new Promise(() => {}))
-  expect(await commitErrorOf(silent, async () => false)).toMatchObject({ code: 'unavailable' })
+  expect(await commitErrorOf(silent, async () => false, 1)).toMatchObject({ code: 'unavailable' })
 })

@@ -52,9 +52,13 @@ const reasonTimeoutMs = 1_000
  * must be handled in any case. LMDB reports a short write, as on a disk that is getting full, as EIO: only then is
  * `isFull` asked.
  */
-export async function commitErrorOf(error: unknown, isFull: () => Promise<boolean>): Promise<StorageError> {
+export async function commitErrorOf(
+  error: unknown,
+  isFull: () => Promise<boolean>,
+  timeoutMs: number = reasonTimeoutMs,
+): Promise<StorageError> {
   const reason = error instanceof Error && 'commitError' in error ? error.commitError : undefined
-  const cause = reason instanceof Promise ? await settledWithin(reason, reasonTimeoutMs, error) : error
+  const cause = reason instanceof Promise ? await settledWithin(reason, timeoutMs, error) : error
   const what = 'cannot commit metadata'
   if (codeOf(cause) === constants.errno.EIO && (await isFull())) {
     return new StorageError('full', `${what}: no space left on the device`, { cause })
