@@ -79,7 +79,7 @@ function dieAtOnce(error: StorageError): void {
 async function open(
   settings: Settings,
   directory: DataDirectory,
-  { log, credentialsDirectory }: DeploymentOptions,
+  { log, credentialsDirectory, onKmsCall }: DeploymentOptions,
   closers: Closers,
 ): Promise<Omit<Deployment, 'close'>> {
   await loadChecksums()
@@ -95,8 +95,7 @@ async function open(
   const blobs = await openFilesBlobStore(directory.blobs)
   closers.add('blob store', () => blobs.close())
 
-  const keyStore = new SealedKeyStore(await FilesKeyStore.open(directory.keys), keyring.keyStoreKeys)
-  const kms = new KeyService(keyStore, { createdBy: 'strongroom' })
+  const kms = await openKms(settings, directory, keyring, onKmsCall)
   closers.add('key service', () => kms.close())
 
   const { currentId, keys } = keyring.metadataKeys
@@ -135,6 +134,23 @@ async function open(
     engine,
     rootCredentials,
   }
+}
+
+/** The built-in key service over sealed files, bounded in time and load, with a cache of opened data keys in front. */
+async function openKms(
+  settings: Settings,
+  directory: DataDirectory,
+  keyring: Keyring,
+  observe: DeploymentOptions['onKmsCall'],
+): Promise<Kms> {
+  const keyStore = new SealedKeyStore(await FilesKeyStore.open(directory.keys), keyring.keyStoreKeys)
+  const bounded = new BoundedKms(new KeyService(keyStore, { createdBy: 'strongroom' }), {
+    timeoutMs: settings.kmsTimeout,
+    maxInFlight: settings.kmsConcurrency,
+    maxQueued: settings.kmsQueue,
+    ...(observe === undefined ? {} : { observe }),
+  })
+  return new CachingKms(bounded, { maxEntries: settings.dataKeyCacheEntries, maxAgeMs: settings.dataKeyCacheTime })
 }
 
 const configuredCredentials = ({ rootUser, rootPassword }: Settings): RootCredentials | undefined =>

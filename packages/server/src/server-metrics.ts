@@ -34,6 +34,12 @@ const kmsResults = [
   'permission-denied',
   'unreachable',
   'busy',
+  'invalid-name',
+  'invalid-key',
+  'no-hmac-key',
+  'sealed',
+  'unsupported',
+  'error',
 ]
 
 const kmsSeconds = [0.00001, 0.0001, 0.001, 0.01, 0.1, 0.5, 1, 5]

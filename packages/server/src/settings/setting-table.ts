@@ -142,14 +142,8 @@ export const settingTable = {
     '1024',
     'Requests that may wait for the key service; more are answered 503 at once.',
   ),
-  dataKeyCacheEntries: setting('Keys', count(0, 1_000_000), '10000', 'Data keys kept in memory.'),
+  dataKeyCacheEntries: setting('Keys', count(1, 1_000_000), '10000', 'Data keys kept in memory.'),
   dataKeyCacheTime: setting('Keys', kinds.durationMs, '5m', 'How long a data key is kept in memory.'),
-  bucketKeyTime: setting(
-    'Keys',
-    kinds.durationMs,
-    '5m',
-    'How long one data key seals the new objects of a bucket with bucket keys, for one requester and one context.',
-  ),
   rootUser: secret(
     'Credentials',
     textLike('at least 3 characters, without spaces, `=`, `,` or `/`', /^[^\s=,/\0]{3,128}$/),
