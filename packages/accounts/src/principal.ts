@@ -5,8 +5,6 @@
  * @module
  */
 
-import { createHash } from 'node:crypto'
-
 /** Whoever signed a request. */
 export interface Principal {
   /** 12 decimal digits. */
@@ -30,9 +28,4 @@ export interface Resource {
 export function isAuthorised(principal: Principal | undefined, _action: Action, resource: Resource): boolean {
   if (principal === undefined) return false
   return resource.bucketOwner === undefined || resource.bucketOwner === principal.accountId
-}
-
-/** The 64 hexadecimal digits by which S3's XML names an account (`<Owner><ID>`). Frozen: clients keep them. */
-export function canonicalUserId(accountId: string): string {
-  return createHash('sha256').update(`strongroom canonical user ${accountId}`).digest('hex')
 }

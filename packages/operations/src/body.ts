@@ -51,16 +51,21 @@ export async function objectBody(source: BodySource): Promise<ObjectBody> {
   return { sizeBytes, content: checkedStream(body, payload), trailers: () => noTrailers }
 }
 
+export interface DocumentBody {
+  readonly bytes: Uint8Array
+  readonly trailers: ReadonlyMap<string, string>
+}
+
 /**
  * A document (XML) of at most `limitBytes`.
  *
  * @throws EngineError `MaxMessageLengthExceeded`, `IncompleteBody`, `RequestTimeout`; SigV4Error
  */
-export async function documentBody(source: BodySource, limitBytes: number): Promise<Uint8Array> {
+export async function documentBody(source: BodySource, limitBytes: number): Promise<DocumentBody> {
   if (source.payload.mode.kind !== 'aws-chunked') {
     const content = await readWhole(source.body, limitBytes)
     checkWhole(source.payload, content)
-    return content
+    return { bytes: content, trailers: noTrailers }
   }
   if (parseDecodedLength(source.headers['x-amz-decoded-content-length']) > limitBytes) {
     throw s3Error('MaxMessageLengthExceeded')
@@ -68,9 +73,8 @@ export async function documentBody(source: BodySource, limitBytes: number): Prom
   const decoder = chunkDecoder(source)
   try {
     const encoded = await readWhole(source.body, limitBytes + chunkedOverheadBytes)
-    const content = Buffer.concat(decoder.push(encoded))
-    decoder.end()
-    return content
+    const bytes = Buffer.concat(decoder.push(encoded))
+    return { bytes, trailers: decoder.end() }
   } finally {
     decoder.close()
   }
@@ -150,7 +154,7 @@ export async function* transportErrors(stream: AsyncIterable<Uint8Array>): Async
 const transportCodes: ReadonlyMap<unknown, string> = new Map([
   ['aborted', 'IncompleteBody'],
   ['timeout', 'RequestTimeout'],
-  ['body-too-large', 'MaxMessageLengthExceeded'],
+  ['too-large', 'MaxMessageLengthExceeded'],
 ])
 
 /** The S3 error for an error of the transport; any other error as it is. */

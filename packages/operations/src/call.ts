@@ -21,7 +21,11 @@ export interface Context {
   readonly defaultEncryption: 'none' | 'sse-s3' | 'sse-kms'
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Told of every fault of ours, once, with its cause. */
+  readonly onUnexpectedError: UnexpectedErrorListener
 }
+
+export type UnexpectedErrorListener = (error: unknown, request: { readonly requestId: string } & RequestLog) => void
 
 /** A request whose signature was good and whose caller may do this. */
 export interface Call {

@@ -7,12 +7,9 @@
 import { EngineError } from '@strongroom/engine'
 import { describeError, formatError } from '@strongroom/s3'
 import { SigV4Error } from '@strongroom/sigv4'
-import type { Reply } from './call.ts'
+import type { Reply, UnexpectedErrorListener } from './call.ts'
 import type { RequestLog, S3Request } from './request.ts'
 import { s3Error } from './s3-error.ts'
-
-/** Told of every fault of ours, once, with its cause. */
-export type UnexpectedErrorListener = (error: unknown, request: { readonly requestId: string } & RequestLog) => void
 
 /** Status, headers and document for `error`. HEAD and 304 get no document. */
 export function errorReply(

@@ -18,7 +18,7 @@ import { parseQuery, SigningKeyCache, withHoistedHeaders } from '@strongroom/sig
 import { type Authenticated, type AuthenticateOptions, authenticate } from './authenticate.ts'
 import { authorise } from './authorise.ts'
 import type { Call, Context, Operation, Reply } from './call.ts'
-import { errorReply, type UnexpectedErrorListener } from './errors.ts'
+import { errorReply } from './errors.ts'
 import { operations } from './operations.ts'
 import { postObject } from './post-object.ts'
 import type { RequestHeaders, RequestLog, S3Handler, S3Request, S3Response } from './request.ts'
@@ -33,8 +33,6 @@ export interface S3HandlerOptions extends Omit<Context, 'compatibility' | 'defau
   readonly compatibility?: Context['compatibility']
   /** The engine's own setting. Default `sse-s3`. */
   readonly defaultEncryption?: Context['defaultEncryption']
-  /** Told of faults of ours, once each, with their cause. */
-  readonly onUnexpectedError: UnexpectedErrorListener
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number
 }
@@ -44,7 +42,6 @@ export interface HandlerState {
   readonly context: Context
   readonly domains: readonly string[]
   readonly authentication: AuthenticateOptions
-  readonly onUnexpectedError: UnexpectedErrorListener
 }
 
 /**
@@ -55,16 +52,16 @@ export interface HandlerState {
  * const { status, headers, body, log } = await handle(request)
  */
 export function createS3Handler(options: S3HandlerOptions): S3Handler {
-  const { engine, accounts, region, compatibility = 'aws', defaultEncryption = 'sse-s3', now = Date.now } = options
+  const { engine, accounts, region, onUnexpectedError } = options
+  const { compatibility = 'aws', defaultEncryption = 'sse-s3', now = Date.now } = options
   const state: HandlerState = {
-    context: { engine, accounts, region, compatibility, defaultEncryption, now },
+    context: { engine, accounts, region, compatibility, defaultEncryption, now, onUnexpectedError },
     domains: options.domains ?? [],
     authentication: {
       accounts,
       signingKeys: new SigningKeyCache(),
       authorization: { regions: [region, ...(options.otherRegions ?? [])], now },
     },
-    onUnexpectedError: options.onUnexpectedError,
   }
   return async (request) => {
     const log: RequestLog = {}
@@ -72,7 +69,7 @@ export function createS3Handler(options: S3HandlerOptions): S3Handler {
     try {
       reply = await answer(state, request, log)
     } catch (error) {
-      reply = errorReply(error, request, log, state.onUnexpectedError)
+      reply = errorReply(error, request, log, onUnexpectedError)
     }
     return finish(reply, request, log)
   }

@@ -4,4 +4,6 @@
  * @module
  */
 
+export type { UnexpectedErrorListener } from './call.ts'
+export { createS3Handler, type S3HandlerOptions } from './handler.ts'
 export * from './request.ts'

@@ -14,13 +14,13 @@ import {
   checkAclHeaders,
   checkName,
   checkObjectLockHeaders,
-  formatPostResponse,
+  formatPostSuccess,
   formFieldsAsHeaders,
+  formObjectName,
   parseContentMd5,
   parseObjectMetadata,
   parseRequestChecksum,
   parseTagging,
-  quoteEtag,
   type RequestHeaders,
   refuseEncryptionHeaders,
   sseHeaders,
@@ -70,7 +70,7 @@ export async function postObject({ state, request, bucketName, log }: PostObject
   const form = await readForm(transportErrors(request.body.stream()), boundary)
   const key = form.fields.get('key')
   if (key === undefined || key === '') throw s3Error('UserKeyMustBeSpecified')
-  const name = key.replaceAll('$' + '{filename}', form.file.filename)
+  const name = formObjectName(key, form.file.filename)
   checkName(name)
   log.name = name
   const fields = new Map(form.fields).set('key', name).set('bucket', bucketName)
@@ -150,30 +150,14 @@ function answer(
   context: Context,
   log: RequestLog,
 ): Reply {
-  const etag = quoteEtag(written.etag)
-  const location = objectLocation(request, name)
-  const headers: Record<string, string> = { etag, location }
+  const bucket = fields.get('bucket') ?? ''
+  const { etag } = written
+  const success = formatPostSuccess(fields, { location: objectLocation(request, name), bucket, name, etag })
+  const headers: Record<string, string> = { ...success.headers }
   addEncryptionHeaders(headers, 'PostObject', written.encryption, context.compatibility)
   logEncryption(log, written.encryption)
   addChecksumHeaders(headers, written.checksum)
   if (written.versionId !== undefined) headers['x-amz-version-id'] = log.versionId = written.versionId
-  const bucket = fields.get('bucket') ?? ''
-  const redirect = redirectTarget(fields.get('success_action_redirect') ?? fields.get('redirect'))
-  if (redirect !== undefined) {
-    for (const [parameter, value] of Object.entries({ bucket, key: name, etag }))
-      redirect.searchParams.append(parameter, value)
-    return { status: 303, headers: { ...headers, location: redirect.href } }
-  }
-  const status = fields.get('success_action_status')
-  if (status === '200') return { status: 200, headers }
-  if (status !== '201') return { status: 204, headers }
-  const body = formatPostResponse({ location, bucket, name, etag: written.etag })
-  return { status: 201, headers: { ...headers, 'content-type': 'application/xml' }, body }
-}
-
-/** Only where a browser can go; anything else counts as not given, as on AWS. */
-function redirectTarget(text: string | undefined): URL | undefined {
-  if (text === undefined || !URL.canParse(text)) return undefined
-  const url = new URL(text)
-  return url.protocol === 'https:' || url.protocol === 'http:' ? url : undefined
+  if (success.body === undefined) return { status: success.status, headers }
+  return { status: success.status, headers: { ...headers, 'content-type': 'application/xml' }, body: success.body }
 }

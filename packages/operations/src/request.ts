@@ -12,12 +12,12 @@ export type RequestHeaders = Readonly<Record<string, string | undefined>>
  * The body of a request, read once by one of its two methods, or not at all.
  *
  * Errors of the transport carry a `code`: `'aborted'` (the client went away or the body ended short of `Content-Length`),
- * `'timeout'` (nothing came for too long), `'body-too-large'` (`read` met more than its limit). Every other error is a fault of ours.
+ * `'timeout'` (nothing came for too long), `'too-large'` (`read` met more than its limit). Every other error is a fault of ours.
  */
 export interface RequestBody {
   /** `Content-Length`. `0`: there is no body. `undefined`: sent in chunks (`Transfer-Encoding`), length not known. */
   readonly declaredLength: number | undefined
-  /** All of it. Rejects with code `'body-too-large'` beyond `limitBytes`, before buffering more than that. */
+  /** All of it. Rejects with code `'too-large'` beyond `limitBytes`, before buffering more than that. */
   read(limitBytes: number): Promise<Uint8Array>
   /** Piece by piece, with back-pressure. The consumer owns the pieces; ending the iteration early is allowed. */
   stream(): AsyncIterable<Uint8Array>

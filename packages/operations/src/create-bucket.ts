@@ -1,0 +1,30 @@
+/**
+ * CreateBucket.
+ *
+ * @module
+ */
+
+import { EngineError } from '@strongroom/engine'
+import { checkAclHeaders, checkCreateBucketHeaders, parseCreateBucket } from '@strongroom/s3'
+import type { Call, Operation, Reply } from './call.ts'
+import { readDocument } from './document.ts'
+
+export const createBucket: Operation = { action: 's3:CreateBucket', on: 'service', run }
+
+/** The one region where making one's own bucket again succeeds, for the sake of its oldest clients. */
+const oldestRegion = 'us-east-1'
+
+async function run(call: Call): Promise<Reply> {
+  const { context, headers, requester, bucketName: name } = call
+  checkAclHeaders(headers)
+  checkCreateBucketHeaders(headers)
+  const { tags } = parseCreateBucket(await readDocument(call), context.region)
+  try {
+    const bucket = await context.engine.createBucket({ requester, name })
+    if (tags !== undefined && tags.length > 0) await context.engine.changeBucket(bucket, { tags })
+  } catch (error) {
+    const isOwn = error instanceof EngineError && error.code === 'BucketAlreadyOwnedByYou'
+    if (!isOwn || context.region !== oldestRegion) throw error
+  }
+  return { status: 200, headers: { location: `/${name}` } }
+}

@@ -1,0 +1,64 @@
+/**
+ * DeleteObjects: up to 1,000 names, a few at a time, each with an outcome of its own.
+ *
+ * @module
+ */
+
+import {
+  type DeleteEntry,
+  type DeleteOutcome,
+  describeError,
+  formatDeleteResult,
+  maxDeleteDocumentBytes,
+  parseDelete,
+} from '@strongroom/s3'
+import { type BucketCall, type Operation, type Reply, xmlReply } from './call.ts'
+import { readDocument } from './document.ts'
+
+export const deleteObjects: Operation = { action: 's3:DeleteObject', on: 'bucket', run }
+
+/** Deletions under way at a time: enough for them to share commits, few enough to leave room for others. */
+const concurrency = 32
+
+async function run(call: BucketCall): Promise<Reply> {
+  const document = await readDocument(call, { limitBytes: maxDeleteDocumentBytes, requiresDigest: true })
+  const { entries, isQuiet } = parseDelete(document)
+  const outcomes: DeleteOutcome[] = new Array(entries.length)
+  // Names in one lane run one after the other, so that a name given twice is deleted in the order given.
+  const lanes = new Map<string, number[]>()
+  for (const [index, { name }] of entries.entries()) {
+    const lane = lanes.get(name)
+    if (lane === undefined) lanes.set(name, [index])
+    else lane.push(index)
+  }
+  const waiting = lanes.values()
+  const work = async (): Promise<void> => {
+    for (const lane of waiting) {
+      for (const index of lane) {
+        const entry = entries[index]
+        if (entry !== undefined) outcomes[index] = await deleteOne(call, entry)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(concurrency, lanes.size) }, work))
+  return xmlReply(formatDeleteResult(outcomes, isQuiet))
+}
+
+async function deleteOne(call: BucketCall, entry: DeleteEntry): Promise<DeleteOutcome> {
+  const { context, bucket, request, log } = call
+  const { name, versionId, ifMatch } = entry
+  try {
+    const deleted = await context.engine.deleteObject({
+      bucket,
+      name,
+      ...(versionId === undefined ? {} : { versionId }),
+      ...(ifMatch === undefined ? {} : { conditions: { ifMatch } }),
+    })
+    return { entry, deleted }
+  } catch (error) {
+    if (describeError(error).isUnexpected) {
+      context.onUnexpectedError(error, { ...log, name, requestId: request.requestId })
+    }
+    return { entry, error }
+  }
+}

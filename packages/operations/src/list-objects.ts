@@ -1,0 +1,65 @@
+/**
+ * ListObjects, ListObjectsV2 and ListObjectVersions. None needs a key.
+ *
+ * @module
+ */
+
+import {
+  formatListObjects,
+  formatListObjectsV2,
+  formatListVersions,
+  parseListObjects,
+  parseListObjectsV2,
+  parseListVersions,
+} from '@strongroom/s3'
+import { type Operation, xmlReply } from './call.ts'
+
+export const listObjects: Operation = {
+  action: 's3:ListBucket',
+  on: 'bucket',
+  run: async ({ context, bucket, query }) => {
+    const parameters = parseListObjects(query)
+    const page = await context.engine.listObjects({ bucket, ...range(parameters), ...after(parameters.marker) })
+    return xmlReply(formatListObjects(bucket.name, parameters, page))
+  },
+}
+
+export const listObjectsV2: Operation = {
+  action: 's3:ListBucket',
+  on: 'bucket',
+  run: async ({ context, bucket, query }) => {
+    const parameters = parseListObjectsV2(query)
+    const page = await context.engine.listObjects({ bucket, ...range(parameters), ...after(parameters.after) })
+    return xmlReply(formatListObjectsV2(bucket.name, parameters, page))
+  },
+}
+
+export const listObjectVersions: Operation = {
+  action: 's3:ListBucketVersions',
+  on: 'bucket',
+  run: async ({ context, bucket, query }) => {
+    const parameters = parseListVersions(query)
+    const { keyMarker, versionIdMarker } = parameters
+    const page = await context.engine.listVersions({
+      bucket,
+      ...range(parameters),
+      ...(keyMarker === undefined ? {} : { keyMarker }),
+      ...(versionIdMarker === undefined ? {} : { versionIdMarker }),
+    })
+    return xmlReply(formatListVersions(bucket.name, parameters, page))
+  },
+}
+
+interface Range {
+  readonly prefix: string
+  readonly delimiter: string | undefined
+  readonly limit: number
+}
+
+function range({ prefix, delimiter, limit }: Range) {
+  return { prefix, limit, ...(delimiter === undefined ? {} : { delimiter }) }
+}
+
+function after(name: string | undefined) {
+  return name === undefined ? {} : { after: name }
+}
