@@ -140,6 +140,7 @@ export {
   S3Error,
   type S3ErrorOptions,
 } from './s3-error.ts'
+export { checkTags, formatTagging, parseTagging, parseTaggingHeader, type Tags } from './tags.ts'
 export {
   element,
   escapeXml,
