@@ -15,6 +15,8 @@ export interface BucketRecord {
   readonly createdAtMs: number
   /** `deleting`: it is being found out whether the bucket is empty; nothing may be written meanwhile. */
   readonly state: 'active' | 'deleting'
+  /** When it got into this state: a deletion that was cut short counts for nothing after a while. */
+  readonly stateSinceMs: number
   readonly versioning: VersioningState
   readonly encryption?: BucketEncryption
   readonly tags?: Tags
@@ -52,7 +54,7 @@ function readEncryption(reader: RecordReader): BucketEncryption {
 export function encodeBucketRecord(record: BucketRecord): Buffer {
   const writer = new RecordWriter(format)
   writer.text(record.name).text(record.ownerAccountId).u64(record.createdAtMs)
-  writer.u8(states.indexOf(record.state)).u8(versioningStates.indexOf(record.versioning))
+  writer.u8(states.indexOf(record.state)).u64(record.stateSinceMs).u8(versioningStates.indexOf(record.versioning))
   writer.u8(record.encryption === undefined ? 0 : 1)
   if (record.encryption !== undefined) writeEncryption(writer, record.encryption)
   if (record.overflow !== undefined) {
@@ -73,6 +75,7 @@ export function decodeBucketRecord(bytes: Uint8Array): BucketRecord {
     ownerAccountId: reader.text(64),
     createdAtMs: reader.u64(),
     state: reader.oneOf(states),
+    stateSinceMs: reader.u64(),
     versioning: reader.oneOf(versioningStates),
     ...(reader.oneOf([false, true]) ? { encryption: readEncryption(reader) } : undefined),
   }

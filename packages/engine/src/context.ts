@@ -7,6 +7,7 @@
 import type { RecordSealer } from '@strongroom/crypto'
 import type { Kms } from '@strongroom/kms'
 import type { BlobStore, MetadataStore } from '@strongroom/storage'
+import type { BoundedMap } from './bounded-map.ts'
 import type { CommitLoop } from './commit-loop.ts'
 import type { AccountId } from './contract.ts'
 import type { DataKeyPool } from './data-key-pool.ts'
@@ -71,6 +72,10 @@ export interface EngineContext {
   readonly plainDataKeys: EngineOptions['plainDataKeys']
   readonly session: WriterSession
   readonly commits: CommitLoop
+  /** Ids of buckets by name: hints, to be confirmed by the bucket's record. */
+  readonly bucketIds: BoundedMap<string, Uint8Array>
+  /** Ids of keys by name: hints, to be confirmed by the key's record. */
+  readonly keyIds: BoundedMap<string, Uint8Array>
   /** Data keys shared by the objects of a bucket for a short period. */
   readonly dataKeys: DataKeyPool
   /** Part tables read lately. */

@@ -14,6 +14,8 @@ export interface KeyRecord {
   readonly createdAtMs: number
   /** `deleting`: it is being found out whether anything depends on it. `deleted`: kept so that the id stays explained. */
   readonly state: 'active' | 'deleting' | 'deleted'
+  /** When it got into this state: a deletion that was cut short counts for nothing after a while. */
+  readonly stateSinceMs: number
   /** Accounts, besides the owner, that may use it. */
   readonly grants: readonly AccountId[]
 }
@@ -29,7 +31,7 @@ export const maxGrants = 400
 export function encodeKeyRecord(record: KeyRecord): Buffer {
   const writer = new RecordWriter(format)
   writer.text(record.name).text(record.ownerAccountId).u64(record.createdAtMs).u8(states.indexOf(record.state))
-  writer.uint(record.grants.length)
+  writer.u64(record.stateSinceMs).uint(record.grants.length)
   for (const accountId of record.grants) writer.text(accountId)
   return writer.finish()
 }
@@ -41,9 +43,10 @@ export function decodeKeyRecord(bytes: Uint8Array): KeyRecord {
   const ownerAccountId = reader.text(64)
   const createdAtMs = reader.u64()
   const state = reader.oneOf(states)
+  const stateSinceMs = reader.u64()
   const count = reader.uint(maxGrants)
   const grants: AccountId[] = []
   for (let i = 0; i < count; i += 1) grants.push(reader.text(64))
   reader.end()
-  return { name, ownerAccountId, createdAtMs, state, grants }
+  return { name, ownerAccountId, createdAtMs, state, stateSinceMs, grants }
 }

@@ -187,6 +187,7 @@ export const bucketRecords: fc.Arbitrary<BucketRecord> = fc
     ownerAccountId: account,
     createdAtMs: millis,
     state: fc.constantFrom('active' as const, 'deleting' as const),
+    stateSinceMs: millis,
     versioning: fc.constantFrom('unset' as const, 'enabled' as const, 'suspended' as const),
     encryption: optional(bucketEncryption),
     tags: optional(tagsArbitrary),
@@ -198,5 +199,6 @@ export const keyRecords: fc.Arbitrary<KeyRecord> = fc.record({
   ownerAccountId: account,
   createdAtMs: millis,
   state: fc.constantFrom('active' as const, 'deleting' as const, 'deleted' as const),
+  stateSinceMs: millis,
   grants: fc.array(account, { maxLength: 5 }),
 })
