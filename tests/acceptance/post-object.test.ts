@@ -79,7 +79,7 @@ describe('a browser form', () => {
   })
 
   it('puts the name of the file where the key says so', async () => {
-    const fields = await signedFields('user/${filename}', {}, [['starts-with', '$key', 'user/']])
+    const fields = await signedFields(`user/$${'{filename}'}`, {}, [['starts-with', '$key', 'user/']])
     expect((await post({ fields, file: 'data', filename: 'photo 1.jpg' })).status).toBe(204)
     expect((await get('user/photo 1.jpg')).text).toBe('data')
   })

@@ -63,3 +63,6 @@ export const operations: Readonly<Record<Exclude<S3Operation, 'PostObject'>, Ope
   UploadPart: uploadPart,
   UploadPartCopy: uploadPartCopy,
 }
+
+/** Names of all operations, for metrics. */
+export const operationNames: readonly string[] = [...Object.keys(operations), 'PostObject'].sort()

@@ -1,0 +1,120 @@
+/**
+ * The real server, in this process, on a directory and ports of its own.
+ *
+ * @module
+ */
+
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { S3Client } from '@aws-sdk/client-s3'
+import type { Accounts } from '@strongroom/accounts'
+import type { Engine } from '@strongroom/engine'
+import { KmsError } from '@strongroom/kms'
+import { createLog, resolveSettings, startServer as startRealServer } from '@strongroom/server'
+import type { SignOptions } from '@strongroom/sigv4'
+import { type Endpoint, RawClient, type RawCredentials } from './raw-client.ts'
+import { sdkClient } from './sdk-client.ts'
+
+export interface TestServerOptions {
+  readonly compatibility?: 'aws' | 'ceph'
+  readonly defaultEncryption?: 'none' | 'sse-s3' | 'sse-kms'
+  readonly requireEncryption?: boolean
+  /** A plaintext listener beside the other. */
+  readonly plaintext?: boolean
+}
+
+export interface TestServer {
+  readonly endpoint: Endpoint
+  readonly region: string
+  /** Of the first account. */
+  readonly credentials: RawCredentials
+  readonly signOptions: SignOptions
+  readonly raw: RawClient
+  /** Over plain HTTP; only with the option `plaintext`. */
+  readonly plain: RawClient
+  readonly sdk: S3Client
+  readonly engine: Engine
+  readonly accounts: Accounts
+  /** Cuts the key service off, as if the network to it were gone, and connects it again. */
+  readonly kms: { cut(): void; restore(): void }
+  /** Lines that the server logged as errors. */
+  readonly faults: readonly string[]
+  /** A client for another endpoint. */
+  rawAt(endpoint: Endpoint): RawClient
+  stop(): Promise<void>
+}
+
+const region = 'us-east-1'
+
+/** Starts a server that serves virtual hosts under `s3.test.example`, too. */
+export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const data = await mkdtemp(join(tmpdir(), 'strongroom-test-'))
+  const credentials = { accessKeyId: 'test-root', secretAccessKey: 'test-root-secret' }
+  const { settings } = resolveSettings({
+    args: [
+      ...['--data', data, '--address', '127.0.0.1:0', '--region', region, '--domains', 's3.test.example'],
+      ...(options.compatibility === undefined ? [] : ['--compatibility', options.compatibility]),
+      ...(options.defaultEncryption === undefined ? [] : ['--default-encryption', options.defaultEncryption]),
+      ...(options.requireEncryption === true ? ['--require-encryption'] : []),
+      ...(options.plaintext === true ? ['--plaintext-address', '127.0.0.1:0'] : []),
+    ],
+    environment: {
+      STRONGROOM_ROOT_USER: credentials.accessKeyId,
+      STRONGROOM_ROOT_PASSWORD: credentials.secretAccessKey,
+    },
+    readTextFile: () => undefined,
+  })
+  const faults: string[] = []
+  const log = createLog({ level: 'error', format: 'json', write: (line) => faults.push(line) })
+  const server = await startRealServer(settings, { version: '0', log })
+  const ca = server.caFile === undefined ? '' : await readFile(server.caFile, 'utf8')
+  const endpoint = { host: '127.0.0.1', port: portOf(server.endpoints[0]), ca }
+  const clients: RawClient[] = []
+  const rawAt = (to: Endpoint): RawClient => {
+    const client = new RawClient(to, credentials, region)
+    clients.push(client)
+    return client
+  }
+  const sdk = sdkClient(endpoint, credentials, region)
+  const { accessKeyId, secretAccessKey } = credentials
+  return {
+    endpoint,
+    region,
+    credentials,
+    signOptions: { credentials: { accessKeyId, secret: Buffer.from(secretAccessKey) }, region },
+    raw: rawAt(endpoint),
+    plain: rawAt({ host: '127.0.0.1', port: portOf(server.endpoints[1] ?? server.endpoints[0]) }),
+    sdk,
+    engine: server.deployment.engine,
+    accounts: server.deployment.accounts,
+    kms: switchOf(server.deployment.kms),
+    faults,
+    rawAt,
+    stop: async () => {
+      sdk.destroy()
+      for (const client of clients) client.close()
+      await server.stop()
+      await rm(data, { recursive: true })
+    },
+  }
+}
+
+const portOf = (url: string | undefined): number => Number(new URL(url ?? '').port)
+
+const calls = ['describeKey', 'listKeys', 'generateDataKey', 'encrypt', 'decrypt', 'hmac', 'status'] as const
+
+/** Own properties hide the methods of the class until they are taken away again. */
+function switchOf(kms: object): TestServer['kms'] {
+  return {
+    cut: () => {
+      const value = async (): Promise<never> => {
+        throw new KmsError('unreachable', 'the key service is cut off by a test')
+      }
+      for (const name of calls) Object.defineProperty(kms, name, { configurable: true, value })
+    },
+    restore: () => {
+      for (const name of calls) Reflect.deleteProperty(kms, name)
+    },
+  }
+}
