@@ -10,6 +10,8 @@ import { type Accounts, createAccounts, type RootCredentials } from '@strongroom
 import { createRandomPool, loadChecksums, RecordSealer } from '@strongroom/crypto'
 import { createEngine, type Engine } from '@strongroom/engine'
 import {
+  BoundedKms,
+  CachingKms,
   deriveRootCredentials,
   FilesKeyStore,
   type Keyring,

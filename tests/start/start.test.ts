@@ -1,0 +1,255 @@
+/**
+ * Starting, stopping and administering the program as a person does: DESIGN 2, issue "starts with one command".
+ *
+ * @module
+ */
+
+import { once } from 'node:events'
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { get } from 'node:https'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { caOf, Program, type ProgramOptions, run } from '../support/program.ts'
+
+let base = ''
+let data = ''
+const running: Program[] = []
+
+beforeEach(async () => {
+  base = await mkdtemp(join(tmpdir(), 'strongroom-start-'))
+  data = join(base, 'data')
+})
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((program) => program.kill()))
+  await rm(base, { recursive: true, force: true })
+})
+
+const start = async (options: Partial<ProgramOptions> = {}): Promise<Program> => {
+  const program = await Program.start({ data, ...options })
+  running.push(program)
+  return program
+}
+
+const fetchText = async (port: number, path: string): Promise<string> => {
+  const ca = await caOf(data)
+  return await new Promise((done, failed) => {
+    get({ host: '127.0.0.1', port, path, ca, agent: false }, (answer) => {
+      let text = ''
+      answer.on('data', (piece) => {
+        text += piece
+      })
+      answer.once('end', () => done(`${answer.statusCode} ${text}`))
+    }).once('error', failed)
+  })
+}
+
+const readAll = async (port: number, bytes: string): Promise<string> => {
+  const socket = connect(port, '127.0.0.1')
+  let text = ''
+  socket.on('data', (piece) => {
+    text += piece
+  })
+  socket.write(bytes)
+  await once(socket, 'close')
+  return text
+}
+
+describe('strongroom server', () => {
+  it('makes everything on the first start and reuses it on the second', async () => {
+    const first = await start()
+    expect(await fetchText(first.port, '/minio/health/live')).toMatch(/^200/)
+    expect(await fetchText(first.port, '/minio/health/ready')).toMatch(/^200/)
+    expect(await fetchText(first.port, '/strongroom/metrics')).toContain('strongroom_requests_total')
+    const [ca, rootKey, credentials] = [
+      await caOf(data),
+      await readFile(join(data, 'root.key')),
+      await run(['credentials', '--data', data]),
+    ]
+    expect((await stat(join(data, 'root.key'))).mode & 0o777).toBe(0o600)
+    expect(await first.stop()).toBe(0)
+
+    await start()
+    expect(await caOf(data)).toBe(ca)
+    expect(await readFile(join(data, 'root.key'))).toEqual(rootKey)
+    expect(await run(['credentials', '--data', data])).toEqual(credentials)
+  })
+
+  it('writes no secret to a log', async () => {
+    const server = await start()
+    const { accessKeyId, secretAccessKey } = JSON.parse((await run(['credentials', '--json', '--data', data])).out)
+    expect(secretAccessKey).toMatch(/^[A-Za-z0-9]{40}$/)
+    await server.stop()
+    const log = JSON.stringify(server.lines)
+    expect(log).not.toContain(secretAccessKey)
+    expect(log).not.toContain(accessKeyId)
+  })
+
+  it('tells a plain HTTP client on the TLS port what is wrong', async () => {
+    const { port } = await start()
+    expect(await readAll(port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')).toBe(
+      'HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n',
+    )
+  })
+
+  it('keeps a second instance out and says who holds the directory', async () => {
+    const first = await start()
+    const second = await run(['server', '--address', '127.0.0.1:0', '--data', data])
+    expect(second.code).toBe(5)
+    expect(second.error).toContain(`is in use by server on https://127.0.0.1:${first.port}`)
+  })
+
+  it('starts again after it was killed', async () => {
+    const first = await start()
+    await first.kill()
+    const second = await start()
+    expect(await fetchText(second.port, '/minio/health/ready')).toMatch(/^200/)
+  })
+
+  it('lets a request in flight end when it is asked to stop, and stops at once when asked twice', async () => {
+    const server = await start()
+    const socket = connectTls({ port: server.port, host: '127.0.0.1', ca: await caOf(data) })
+    await once(socket, 'secureConnect')
+    socket.on('error', () => {})
+    socket.write('PUT /b/o HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n')
+    // The head is complete only now: the request is under way and its body never comes.
+    socket.write('Expect: 100-continue\r\nX-Amz-Content-Sha256: UNSIGNED-PAYLOAD\r\n')
+    server.signal('SIGTERM')
+    await server.line('stopping: requests in flight may end; a second signal stops at once')
+    server.signal('SIGINT')
+    expect([0, 1]).toContain(await server.exited())
+    socket.destroy()
+  })
+
+  it('reads its certificates again on SIGHUP, and keeps the old pair when the new one is broken', async () => {
+    await (await start()).stop()
+    const certsDir = join(base, 'certs')
+    await mkdir(certsDir)
+    for (const name of ['public.crt', 'private.key']) await copyFile(join(data, 'certs', name), join(certsDir, name))
+    const server = await start({ args: ['--certs-dir', certsDir] })
+    await writeFile(join(certsDir, 'public.crt'), 'nonsense')
+    server.signal('SIGHUP')
+    await server.line('a certificate cannot be used; the one before it stays')
+    expect(await fetchText(server.port, '/minio/health/live')).toMatch(/^200/)
+  })
+
+  it('refuses a certificate directory that lacks one of the pair', async () => {
+    const certsDir = join(base, 'certs')
+    await mkdir(certsDir)
+    const { code, error } = await run(['server', '--data', data, '--address', '127.0.0.1:0', '--certs-dir', certsDir])
+    expect(code).toBe(5)
+    expect(error).toMatch(/^strongroom: .*public\.crt/)
+  })
+
+  it('names the setting that stops it, in one line', async () => {
+    expect(await run(['server', '--data', data, '--regoin', 'x'])).toMatchObject({
+      code: 2,
+      error: expect.stringMatching(/^strongroom: --regoin: there is no such flag \(did you mean region\?\)\n/),
+    })
+  })
+
+  it('says so when its address is taken', async () => {
+    const holder = createServer().listen(0, '127.0.0.1')
+    await once(holder, 'listening')
+    const address = holder.address()
+    const port = typeof address === 'object' ? address?.port : undefined
+    const result = await run(['server', '--data', data, '--address', `127.0.0.1:${port}`])
+    holder.close()
+    expect(result).toMatchObject({
+      code: 5,
+      error: `strongroom: 127.0.0.1:${port} is in use by another program: choose another with --address\n`,
+    })
+  })
+
+  it('starts in a MinIO environment and lists what has no meaning here', async () => {
+    const server = await start({
+      variables: {
+        MINIO_ROOT_USER: 'minio-admin',
+        MINIO_ROOT_PASSWORD: 'minio-password',
+        MINIO_KMS_SECRET_KEY: `my-key:${Buffer.alloc(32, 9).toString('base64')}`,
+        MINIO_BROWSER: 'off',
+      },
+    })
+    expect(server.lines.map((line) => line.msg)).toContain('MINIO_BROWSER has no meaning here')
+    expect((await run(['credentials', '--data', data])).out).toBe(
+      'access key  minio-admin\nsecret key  minio-password\n',
+    )
+    expect((await run(['key', 'list', '--data', data])).out).toContain('my-key')
+  })
+})
+
+describe('the command line', () => {
+  it('works the same on a running server and on a stopped data directory', async () => {
+    const server = await start()
+    expect(await run(['key', 'create', 'invoices', '--data', data])).toEqual({
+      code: 0,
+      out: 'made invoices\n',
+      error: '',
+    })
+    const live = await run(['key', 'show', 'invoices', '--json', '--data', data])
+    await server.stop()
+    expect(await run(['key', 'show', 'invoices', '--json', '--data', data])).toEqual(live)
+    expect(await run(['key', 'rotate', 'invoices', '--data', data])).toMatchObject({
+      out: 'invoices is at version 2\n',
+    })
+    expect(await run(['key', 'create', 'invoices', '--data', data])).toMatchObject({ code: 4 })
+    expect(await run(['key', 'show', 'none', '--data', data])).toMatchObject({ code: 3 })
+  })
+
+  it('imports a key from standard input', async () => {
+    await (await start()).stop()
+    const input = Buffer.alloc(32, 1).toString('base64')
+    expect(await run(['key', 'import', 'brought', '--data', data], { input })).toMatchObject({
+      code: 0,
+      out: 'imported brought\n',
+    })
+  })
+
+  it('makes accounts', async () => {
+    await start()
+    const made = JSON.parse((await run(['account', 'create', 'team', '--json', '--data', data])).out)
+    expect(made).toMatchObject({ accountId: expect.stringMatching(/^\d{12}$/), accessKeyId: expect.any(String) })
+    expect((await run(['account', 'list', '--data', data])).out).toContain(`${made.accountId}  team`)
+  })
+
+  it('prints what a shell must evaluate', async () => {
+    const server = await start()
+    const { out } = await run(['env', '--data', data])
+    expect(out).toContain(`export AWS_ENDPOINT_URL='https://127.0.0.1:${server.port}'\n`)
+    expect(out).toContain(`export NODE_EXTRA_CA_CERTS='${join(data, 'certs/ca.crt')}'\n`)
+  })
+
+  it('changes the root key without touching root credentials, keys or data', async () => {
+    const server = await start()
+    await run(['key', 'create', 'invoices', '--data', data])
+    const before = [await run(['credentials', '--data', data]), await run(['key', 'show', 'invoices', '--data', data])]
+    const rootKey = await readFile(join(data, 'root.key'))
+    expect(await run(['root-key', 'rotate', '--data', data])).toMatchObject({ code: 0 })
+    expect(await readFile(join(data, 'root.key'))).not.toEqual(rootKey)
+    await server.stop()
+
+    const passphrase = join(base, 'passphrase')
+    await writeFile(passphrase, 'correct horse battery staple\n')
+    expect(await run(['root-key', 'rotate', '--new-passphrase-file', passphrase, '--data', data])).toMatchObject({
+      code: 0,
+    })
+    const variables = { STRONGROOM_ROOT_KEY_PASSPHRASE_FILE: passphrase }
+    const again = (args: readonly string[]) => run([...args, '--data', data], { variables })
+    expect([await again(['credentials']), await again(['key', 'show', 'invoices'])]).toEqual(before)
+    expect(await run(['credentials', '--data', data])).toMatchObject({
+      code: 2,
+      error: expect.stringContaining('root key'),
+    })
+  })
+
+  it('says when there is no deployment', async () => {
+    expect(await run(['key', 'list', '--data', data])).toMatchObject({
+      code: 5,
+      error: expect.stringContaining('there is no deployment in'),
+    })
+    await expect(stat(data)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})
