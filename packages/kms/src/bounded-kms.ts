@@ -39,6 +39,26 @@ export interface BoundedKmsOptions {
   readonly now?: () => number
 }
 
+/**
+ * A signal that is made only when somebody looks at it: the built-in service never does for a key that is loaded, and an
+ * `AbortController` costs as much as the encryption of a data key.
+ */
+class LazySignal {
+  #controller: AbortController | undefined
+  #reason: KmsError | undefined
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#reason !== undefined) this.#controller.abort(this.#reason)
+    return this.#controller.signal
+  }
+
+  abort(reason: KmsError): void {
+    this.#reason = reason
+    this.#controller?.abort(reason)
+  }
+}
+
 /** A call on its way. */
 interface Call {
   /** Begins it, or does nothing if it has ended while it waited. */
@@ -111,7 +131,7 @@ export class BoundedKms extends DelegatingKms implements KeyStateSource {
       return Promise.reject(refusal)
     }
     return new Promise<T>((resolve, reject) => {
-      const ending = new AbortController()
+      const ending = new LazySignal()
       let hasEnded = false
       const end = (result: KmsResult): boolean => {
         if (hasEnded) return false
@@ -146,8 +166,14 @@ export class BoundedKms extends DelegatingKms implements KeyStateSource {
       const waiting: Call = {
         start: () => {
           this.#inFlight++
-          // `O` adds nothing that a signal could contradict.
-          run({ ...options, signal: ending.signal } as unknown as O).then(succeed, fail)
+          const own = {
+            ...options,
+            get signal() {
+              return ending.signal
+            },
+          }
+          // All that `O` has, with another signal.
+          run(own as unknown as O).then(succeed, fail)
         },
       }
       options?.signal?.addEventListener('abort', onAbort, { once: true })

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { randomBytes } from 'node:crypto'
 import type { RandomSource } from '@strongroom/crypto'
 import type {
   DataKey,
@@ -25,6 +24,7 @@ import { checkUsable, type KeyStateSource, type KeyStateView } from './key-state
 import { KmsError } from './kms-error.ts'
 import { describeLoadedKey, type LoadedKey, loadKey } from './loaded-key.ts'
 import { LoadedKeyCache } from './loaded-key-cache.ts'
+import { pooledRandom } from './random-pool.ts'
 import { keyLength } from './stored-key.ts'
 import { endWaitingAt } from './wait.ts'
 
@@ -49,7 +49,7 @@ export interface KeyServiceOptions {
   readonly createdBy?: string
   /** Clock in milliseconds. Default `Date.now`. */
   readonly now?: () => number
-  /** Default `randomBytes` of `node:crypto`. */
+  /** Default: a pool of its own, filled by `node:crypto`. */
   readonly random?: RandomSource
 }
 
@@ -80,7 +80,7 @@ export class KeyService implements Kms, KeyStateSource {
   readonly #timers: readonly NodeJS.Timeout[]
 
   constructor(store: KeyStore, options: KeyServiceOptions = {}) {
-    const { now = Date.now, random = randomBytes } = options
+    const { now = Date.now, random = pooledRandom() } = options
     this.#store = store
     this.#random = random
     this.#maxPlaintextBytes = options.maxPlaintextBytes ?? 65_536
