@@ -43,8 +43,16 @@ export function checkCommit(commit: Commit): void {
 
 function checkDistinct(keys: readonly Uint8Array[]): void {
   const isDistinct =
-    keys.length > pairwiseLimit
-      ? new Set(keys.map(mapKey)).size === keys.length
-      : keys.every((key, i) => keys.slice(i + 1).every((other) => compareBytes(key, other) !== 0))
+    keys.length > pairwiseLimit ? new Set(keys.map(mapKey)).size === keys.length : areDistinctInPairs(keys)
   if (!isDistinct) throw new StorageError('invalid', 'a commit writes the same key twice')
+}
+
+function areDistinctInPairs(keys: readonly Uint8Array[]): boolean {
+  for (let i = 1; i < keys.length; i++) {
+    for (let j = 0; j < i; j++) {
+      const [a, b] = [keys[i], keys[j]]
+      if (a !== undefined && b !== undefined && a.length === b.length && compareBytes(a, b) === 0) return false
+    }
+  }
+  return true
 }

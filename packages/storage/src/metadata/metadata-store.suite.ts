@@ -322,6 +322,33 @@ function limitTests(store: () => MetadataStore): void {
     await store().commit({ deletes: puts.map((each) => each.key) })
   })
 
+  test('lists behind the longest key, and up to bounds that no key could have', async () => {
+    const longest = Buffer.alloc(maxKeyBytes, 0x2f)
+    const shorter = longest.subarray(1)
+    const next = Buffer.from([0x2f, 0x30])
+    await store().commit({ puts: [longest, shorter, next].map((key) => ({ key, value: bytes('x') })) })
+    const beyond = Buffer.alloc(maxKeyBytes + 500, 0x2f)
+    const end = Buffer.from([0x30])
+    const snapshot = store().snapshot()
+    const keysOf = (entries: readonly { readonly key: Uint8Array }[]) => entries.map((entry) => entry.key.length)
+    try {
+      const all = { prefix: Buffer.from([0x2f]), delimiter: Buffer.from([0x7a]), limit: 10 }
+      expect((await snapshot.listPrefixes(all)).length).toBe(3)
+      expect((await snapshot.listPrefixes({ ...all, after: longest })).length).toBe(1)
+      expect((await snapshot.listPrefixes({ ...all, after: beyond })).length).toBe(1)
+      for (const reverse of [false, true]) {
+        const listed = async (gte: Uint8Array, lt: Uint8Array) =>
+          keysOf(await snapshot.list({ gte, lt, limit: 10, reverse }))
+        expect(await listed(beyond, end)).toEqual([2])
+        expect((await listed(shorter, beyond)).sort()).toEqual([maxKeyBytes - 1, maxKeyBytes])
+        expect(await listed(beyond, Buffer.concat([beyond, beyond]))).toEqual([])
+      }
+    } finally {
+      snapshot.release()
+    }
+    await store().commit({ deletes: [longest, shorter, next] })
+  })
+
   test('refuses longer keys, larger values, too many operations and unsafe deltas', async () => {
     const tooLong = Buffer.alloc(maxKeyBytes + 1)
     const value = bytes('x')

@@ -8,6 +8,7 @@
 import type { Buffer } from 'node:buffer'
 import { open } from 'lmdb'
 import { pageSize } from './data-file.ts'
+import type { LmdbKeyRange } from './key-range.ts'
 import { copyBytes, copyEntry, type StoredEntry } from './lmdb-entry.ts'
 import { storageErrorOf } from './lmdb-errors.ts'
 
@@ -16,12 +17,7 @@ export interface LmdbReadTransaction {
   done(): void
 }
 
-export interface LmdbRangeOptions {
-  readonly start: Uint8Array
-  readonly end: Uint8Array | undefined
-  readonly reverse?: boolean
-  readonly exclusiveStart?: boolean
-  readonly inclusiveEnd?: boolean
+export interface LmdbRangeOptions extends LmdbKeyRange {
   readonly limit?: number
   readonly transaction: LmdbReadTransaction
 }

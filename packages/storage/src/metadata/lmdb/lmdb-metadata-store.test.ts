@@ -54,11 +54,13 @@ describe('the LMDB engine', () => {
     const opened = await open()
     await Promise.all(Array.from({ length: 300 }, (_, i) => opened.commit({ puts: [put(`first/${i}`, 'x')] })))
     expect(opened.stats()).toMatchObject({ commits: 300, failedChecks: 0, batches: 1 })
+    await Promise.all(Array.from({ length: 1300 }, (_, i) => opened.commit({ puts: [put(`second/${i}`, 'x')] })))
+    expect(opened.stats()).toMatchObject({ commits: 1600, batches: 4 })
     const writers = Array.from({ length: 30 }, async (_, writer) => {
       for (let i = 0; i < 10; i++) await opened.commit({ puts: [put(`${writer}/${i}`, 'x')] })
     })
     await Promise.all(writers)
-    expect(opened.stats().batches).toBeLessThan(30)
+    expect(opened.stats().batches).toBeLessThan(4 + 30)
   })
 
   test('more commits than the queue takes are refused as unavailable, and the others go through', async () => {
@@ -206,8 +208,28 @@ function fakeEnvironment(putError: Error): { environment: LmdbEnvironment; log: 
   return { environment: { root, entries: table, counters: table, state: table }, log }
 }
 
-describe('a write that fails half-way in a transaction', () => {
-  test('ends the process before the transaction can commit, and the store takes no more work', async () => {
+describe('transactions that fail', () => {
+  test('a transaction that cannot begin rejects the commits that waited for it, and those after it may go through', async () => {
+    const { environment } = fakeEnvironment(new Error('unused'))
+    let calls = 0
+    const root = {
+      ...environment.root,
+      transaction: (callback: () => void): Promise<unknown> => {
+        if (calls++ === 0) throw new Error('no transaction')
+        callback()
+        return Promise.resolve()
+      },
+    }
+    const store = new LmdbMetadataStore({ ...environment, root }, '/nowhere', { onFatal })
+    const first = [store.commit({}), store.commit({ deletes: [Buffer.from('a')] })]
+    for (const result of await Promise.allSettled(first)) {
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'unavailable' } })
+    }
+    expect(await store.commit({ deletes: [Buffer.from('a')] })).toEqual({ committed: true })
+    await store.close()
+  })
+
+  test('a write that fails half-way ends the process before the transaction can commit, and the store takes no more work', async () => {
     const { environment, log } = fakeEnvironment(Object.assign(new Error('page not found'), { code: -30797 }))
     const fatal: StorageError[] = []
     const store = new LmdbMetadataStore(environment, '/nowhere', {

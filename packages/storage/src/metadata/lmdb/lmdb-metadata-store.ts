@@ -49,6 +49,7 @@ interface PendingCommit {
 }
 
 interface Group {
+  hasBegun: boolean
   pending: readonly PendingCommit[]
   results: readonly CommitResult[]
   error: StorageError | undefined
@@ -150,20 +151,27 @@ export class LmdbMetadataStore implements MetadataStore {
   #startGroup(): void {
     if (this.#isGroupWaiting || this.#queue.length === 0) return
     this.#isGroupWaiting = true
-    const group: Group = { pending: [], results: [], error: undefined }
-    const done = this.#environment.root
-      .transaction(() => this.#applyGroup(group))
-      .then(
-        () => this.#settle(group),
-        async (error: unknown) => this.#fail(group, await commitErrorOf(error, () => isFull(this.#directory))),
-      )
+    const done = this.#runGroup()
     this.#groups.add(done)
     void done.finally(() => this.#groups.delete(done))
+  }
+
+  /** Never rejects: every commit of the group is told. */
+  async #runGroup(): Promise<void> {
+    const group: Group = { hasBegun: false, pending: [], results: [], error: undefined }
+    try {
+      await this.#environment.root.transaction(() => this.#applyGroup(group))
+    } catch (error) {
+      this.#fail(group, await commitErrorOf(error, () => isFull(this.#directory)))
+      return
+    }
+    this.#settle(group)
   }
 
   /** Runs inside the write transaction and must not throw: the binding would commit what was done so far (DESIGN 4). */
   #applyGroup(group: Group): void {
     this.#isGroupWaiting = false
+    group.hasBegun = true
     group.pending = this.#queue.splice(0, maxGroupCommits)
     try {
       const commits = group.pending.map((pending) => pending.commit)
@@ -193,7 +201,7 @@ export class LmdbMetadataStore implements MetadataStore {
 
   #fail(group: Group, error: StorageError): void {
     // A transaction that never began has taken no commits: those of the queue would wait for ever.
-    if (group.pending.length === 0) {
+    if (!group.hasBegun) {
       this.#isGroupWaiting = false
       group.pending = this.#queue.splice(0)
     }

@@ -10,6 +10,7 @@ import { StorageError } from '../../storage-error.ts'
 import { checkKey } from '../commit-limits.ts'
 import type { Entry, ListedItem, ListOptions, ListPrefixesOptions, Snapshot } from '../contract.ts'
 import { listPrefixes } from '../list-prefixes.ts'
+import { ascendingRange, descendingRange } from './key-range.ts'
 import { copyEntry } from './lmdb-entry.ts'
 import type { LmdbEnvironment, LmdbReadTransaction } from './lmdb-environment.ts'
 import { storageErrorOf } from './lmdb-errors.ts'
@@ -51,10 +52,7 @@ export class LmdbSnapshot implements Snapshot {
     return this.#read(() => {
       const { gte, lt, limit } = options
       if (limit <= 0 || compareBytes(gte, lt) >= 0) return []
-      // Backwards, LMDB's binding takes the upper end first and includes it.
-      const range = options.reverse
-        ? { start: lt, exclusiveStart: true, end: gte, inclusiveEnd: true, reverse: true }
-        : { start: gte, end: lt }
+      const range = options.reverse ? descendingRange(gte, lt) : ascendingRange(gte, lt)
       this.#figures.seeks++
       const entries: Entry[] = []
       for (const { key, value } of this.#environment.entries.getRange({ ...range, limit, ...this.#active() })) {
@@ -100,7 +98,10 @@ export class LmdbSnapshot implements Snapshot {
 
   *#seek(gte: Uint8Array, lt: Uint8Array | undefined): Iterable<Entry> {
     this.#figures.seeks++
-    for (const { key, value } of this.#environment.entries.getRange({ start: gte, end: lt, ...this.#active() })) {
+    for (const { key, value } of this.#environment.entries.getRange({
+      ...ascendingRange(gte, lt),
+      ...this.#active(),
+    })) {
       this.#figures.entriesListed++
       yield { key, value: value.value, version: value.version }
     }
