@@ -9,6 +9,11 @@
 export class Turns {
   readonly #tails = new Map<string, Promise<void>>()
 
+  /** Whether someone has a turn, or waits for one. */
+  isTaken(key: string): boolean {
+    return this.#tails.has(key)
+  }
+
   /** Waits for those who asked before; the returned function ends the turn and must be called. */
   async take(key: string): Promise<() => void> {
     const before = this.#tails.get(key)
