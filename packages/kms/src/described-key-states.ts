@@ -73,9 +73,9 @@ export class DescribedKeyStates implements KeyStateSource {
   async #ask(name: KeyName): Promise<Known> {
     // The age counts from the question: the answer may have been on its way for long.
     const askedAtMs = this.#now()
-    const { state, versions } = await this.#describe(name)
+    const { state, versions, currentVersion } = await this.#describe(name)
     const generation = String(versions[0]?.createdAt.getTime() ?? '')
-    return { view: { state, generation }, askedAtMs }
+    return { view: { state, generation, currentVersion }, askedAtMs }
   }
 
   #keep(name: KeyName, known: Known): void {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { RandomSource } from '@strongroom/crypto'
+import { createRandomPool, type RandomSource } from '@strongroom/crypto'
 import type {
   DataKey,
   KeyAlgorithm,
@@ -24,7 +24,6 @@ import { checkUsable, type KeyStateSource, type KeyStateView } from './key-state
 import { KmsError } from './kms-error.ts'
 import { describeLoadedKey, type LoadedKey, loadKey } from './loaded-key.ts'
 import { LoadedKeyCache } from './loaded-key-cache.ts'
-import { pooledRandom } from './random-pool.ts'
 import { keyLength } from './stored-key.ts'
 import { endWaitingAt } from './wait.ts'
 
@@ -80,7 +79,7 @@ export class KeyService implements Kms, KeyStateSource {
   readonly #timers: readonly NodeJS.Timeout[]
 
   constructor(store: KeyStore, options: KeyServiceOptions = {}) {
-    const { now = Date.now, random = pooledRandom() } = options
+    const { now = Date.now, random = createRandomPool() } = options
     this.#store = store
     this.#random = random
     this.#maxPlaintextBytes = options.maxPlaintextBytes ?? 65_536
@@ -254,6 +253,6 @@ function checkNewName(name: KeyName): void {
   }
 }
 
-function stateView({ state, family }: LoadedKey): KeyStateView {
-  return { state, generation: family }
+function stateView({ state, family, currentVersion }: LoadedKey): KeyStateView {
+  return { state, generation: family, currentVersion }
 }

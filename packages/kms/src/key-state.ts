@@ -1,9 +1,10 @@
 /**
- * The question that a cache in front of a `Kms` asks before it answers: may this key still be used, and is it the same key?
+ * The question that whoever keeps data keys asks before using one: may this key still be used, is it the same key, and is
+ * it still at that version? Cheap enough to be asked for every object: `peekState` is a look-up.
  *
  * @module
  */
-import type { KeyName, KeyState, KmsCallOptions } from './contract.ts'
+import type { KeyName, KeyState, KeyVersion, KmsCallOptions } from './contract.ts'
 import { KmsError } from './kms-error.ts'
 
 /** What is known of a key now. */
@@ -11,6 +12,8 @@ export interface KeyStateView {
   readonly state: KeyState
   /** Differs between two keys that had the same name one after the other. Opaque. */
   readonly generation: string
+  /** Newest version: the one that seals. */
+  readonly currentVersion: KeyVersion
 }
 
 /** Answers for the state of keys. */
