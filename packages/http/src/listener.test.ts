@@ -311,6 +311,21 @@ describe('requests', () => {
     client.destroy()
   })
 
+  it('sends head and body of a small answer in one piece', async () => {
+    const { port } = await startListener((_request, response) => void response.end(Buffer.from('small')))
+    const client = await tlsClient(port)
+    let events = 0
+    client.socket.on('data', () => {
+      events += 1
+    })
+    for (let at = 1; at <= 20; at += 1) {
+      client.write(`GET / HTTP/1.1\r\n${HOST}\r\n`)
+      await client.until((text) => text.match(/small/g)?.length === at)
+    }
+    expect(events).toBe(20)
+    client.destroy()
+  })
+
   it('handles nothing after a request that ends the connection', async () => {
     const seen: (string | undefined)[] = []
     const { port } = await startListener((request, response) => {

@@ -8,6 +8,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connection, Exchange, TrackedConnection } from './connection.ts'
+import { CorkedResponse } from './corked-response.ts'
 import { hasBody, holdBack, lingerAtEnd, prepareBody } from './exchange.ts'
 import type { ListenerLimits } from './limits.ts'
 import { type FormatRejection, type RejectionCode, rejectionAnswer, rejectionBytes } from './rejections.ts'
@@ -66,7 +67,11 @@ export class RequestPipeline {
   }
 
   #createHttpServer(): Server {
-    const server = createServer({ maxHeaderSize: this.#options.limits.headerBytes, requireHostHeader: false })
+    const server = createServer({
+      maxHeaderSize: this.#options.limits.headerBytes,
+      requireHostHeader: false,
+      ServerResponse: CorkedResponse,
+    })
     server.timeout = 0
     server.requestTimeout = 0
     server.headersTimeout = 0
@@ -104,7 +109,7 @@ export class RequestPipeline {
   #begin(connection: TrackedConnection, exchange: Exchange): void {
     const { request, response } = exchange
     connection.began(exchange, this.#options.now())
-    response.once('close', () => this.#ended(connection, exchange))
+    response.on('close', () => this.#ended(connection, exchange))
     if (this.#isDraining) response.shouldKeepAlive = false
     const rejection = exchange.rejection ?? checkRequest(request)
     if (rejection !== undefined) {

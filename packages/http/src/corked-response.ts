@@ -1,0 +1,22 @@
+/**
+ * A response whose head and last piece leave together. Bun writes them one by one, which for a small answer means two TLS
+ * records, two system calls and half as many requests per second again; Node corks by itself and is not harmed.
+ *
+ * @module
+ */
+
+import { type IncomingMessage, ServerResponse } from 'node:http'
+
+/** `ServerResponse` with a corked `end`. */
+export class CorkedResponse extends ServerResponse<IncomingMessage> {
+  override end(chunk?: unknown, encoding?: unknown, callback?: () => void): this {
+    const { socket } = this
+    socket?.cork()
+    try {
+      Reflect.apply(super.end, this, [chunk, encoding, callback])
+    } finally {
+      socket?.uncork()
+    }
+    return this
+  }
+}
