@@ -130,5 +130,10 @@ export function setUp() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   checkNode()
-  setUp()
+  try {
+    setUp()
+  } catch (error) {
+    console.error(`strongroom: ${error.message}`)
+    process.exitCode = 1
+  }
 }

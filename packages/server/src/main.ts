@@ -10,7 +10,7 @@ import { openAdmin } from './admin/open-admin.ts'
 import { banner } from './banner.ts'
 import { systemErrorCode } from './durable-file.ts'
 import { createLog, type Logger, lineWriter } from './log.ts'
-import { type RunningServer, startServer } from './serve.ts'
+import type { RunningServer } from './serve.ts'
 import { ServerError, type ServerErrorCode } from './server-error.ts'
 import { settingsHelp } from './settings/describe-settings.ts'
 import { type ResolvedSettings, resolveSettings } from './settings/resolve-settings.ts'
@@ -116,6 +116,8 @@ async function runServer({ settings, notices }: ResolvedSettings, version: strin
   const logsAccess = settings.accessLog === 'auto' ? !isTerminal : settings.accessLog === 'on'
   const stopping = new StopSignals(log)
   try {
+    // Only here: what a server consists of takes longer to load than a command to run.
+    const { startServer } = await import('./serve.ts')
     const server = await startServer(settings, {
       version,
       log,

@@ -7,19 +7,9 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Admin, AdminError } from '@strongroom/cli'
-import { openDataDirectory } from '../data-directory.ts'
-import { openDeployment } from '../deployment.ts'
-import { endpointUrl } from '../endpoints.ts'
-import { lockInstance } from '../instance-lock.ts'
-import { createLog } from '../log.ts'
 import type { Settings } from '../settings/setting-table.ts'
 import { connectAdmin } from './admin-client.ts'
-import { LocalAdmin } from './local-admin.ts'
-
-export interface OpenAdminOptions {
-  readonly version: string
-  readonly credentialsDirectory: string | undefined
-}
+import type { OpenAdminOptions } from './open-stopped.ts'
 
 /** @throws AdminError, ServerError */
 export async function openAdmin(settings: Settings, options: OpenAdminOptions): Promise<Admin> {
@@ -32,27 +22,7 @@ export async function openAdmin(settings: Settings, options: OpenAdminOptions): 
       `there is no deployment in ${resolve(settings.data)}: start the server, or name its directory with --data`,
     )
   }
-  const directory = await openDataDirectory(settings.data, { metadata: settings.metadata, mustExist: true })
-  const lock = await lockInstance(directory.metadata, () => 'a command of the command line')
-  try {
-    const log = createLog({ level: 'warn', format: 'text', write: (line) => process.stderr.write(line) })
-    const deployment = await openDeployment(settings, directory, {
-      log,
-      credentialsDirectory: options.credentialsDirectory,
-    })
-    const caFile = join(directory.certs, 'ca.crt')
-    return new LocalAdmin({
-      deployment,
-      status: { version: options.version },
-      endpoint: endpointUrl(settings.address),
-      ...(settings.certsDir === undefined && existsSync(caFile) ? { caFile } : {}),
-      onClose: async () => {
-        await deployment.close()
-        await lock.release()
-      },
-    })
-  } catch (error) {
-    await lock.release()
-    throw error
-  }
+  // Only here: a command to a running server needs none of what a deployment consists of.
+  const { openStopped } = await import('./open-stopped.ts')
+  return await openStopped(settings, options)
 }
