@@ -211,6 +211,7 @@ export class LmdbMetadataStore implements MetadataStore {
 
   #die(error: StorageError): void {
     this.#fatal = new StorageError('unavailable', 'the metadata store has failed', { cause: error })
+    for (const pending of this.#queue.splice(0)) pending.reject(this.#fatal)
     this.#onFatal(error)
   }
 }
