@@ -4,6 +4,9 @@ import { decodeUriText, parseQuery } from './query-string.ts'
 import { SigV4Error } from './sigv4-error.ts'
 import { canonicalPath, canonicalQuery, encodeUriComponent, encodeUriPath } from './uri-encoding.ts'
 
+/** Any bytes, as `node:http` delivers them. */
+const wireText = fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes).toString('latin1'))
+
 describe('parseQuery', () => {
   it('reads names without values, empty values and repeated names', () => {
     expect([...parseQuery('uploads&a=&b=1&b=2&&c=x=y')]).toEqual([
@@ -38,7 +41,7 @@ describe('parseQuery', () => {
       }),
     )
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (raw) => {
+      fc.property(wireText, (raw) => {
         try {
           parseQuery(raw)
         } catch (error) {
@@ -65,7 +68,7 @@ describe('canonical forms', () => {
 
   it('do not change when made canonical again', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (raw) => {
+      fc.property(wireText, (raw) => {
         const once = canonicalPath(`/${raw}`)
         expect(canonicalPath(once)).toBe(once)
       }),

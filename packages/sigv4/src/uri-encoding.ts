@@ -81,18 +81,24 @@ export function canonicalQueryComponent(raw: string): string {
   return recode(raw, componentTable, true)
 }
 
+/** Encodes the UTF-8 of a text; returns `text` itself when nothing needs encoding. */
+function encodeText(text: string, table: readonly string[]): string {
+  let index = 0
+  while (index < text.length && table[text.charCodeAt(index)]?.length === 1) index++
+  if (index === text.length) return text
+  let out = text.slice(0, index)
+  for (const byte of Buffer.from(text.slice(index), 'utf8')) out += table[byte] ?? ''
+  return out
+}
+
 /** Encodes text (UTF-8) for a query or for one path segment. */
 export function encodeUriComponent(text: string): string {
-  let out = ''
-  for (const byte of Buffer.from(text, 'utf8')) out += componentTable[byte] ?? ''
-  return out
+  return encodeText(text, componentTable)
 }
 
 /** Encodes an object name for the request path: as `encodeUriComponent`, with `/` kept. */
 export function encodeUriPath(text: string): string {
-  let out = ''
-  for (const byte of Buffer.from(text, 'utf8')) out += pathTable[byte] ?? ''
-  return out
+  return encodeText(text, pathTable)
 }
 
 /**
