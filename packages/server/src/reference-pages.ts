@@ -4,12 +4,14 @@
  * @module
  */
 import { errorReference } from '@strongroom/s3'
+import { describeCompatibility } from './s3-compatibility.ts'
 import { describeSettings } from './settings/describe-settings.ts'
 
 /** File name → content. */
 export const referencePages = (): Readonly<Record<string, string>> => ({
   'settings.md': describeSettings(),
   'errors.md': describeErrors(),
+  's3-compatibility.md': describeCompatibility(),
 })
 
 function describeErrors(): string {
