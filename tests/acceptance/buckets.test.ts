@@ -171,9 +171,29 @@ describe('an object', () => {
   })
 })
 
+describe('access control', () => {
+  it('lists the owner with all rights, and can be set to that and to nothing else', async () => {
+    await server.raw.send({ method: 'PUT', bucket, name: 'owned', body: '' })
+    const acl = { acl: undefined }
+    for (const what of [{ bucket }, { bucket, name: 'owned' }]) {
+      const found = await server.raw.send({ method: 'GET', ...what, query: acl })
+      expect([found.status, found.elements('Permission')]).toEqual([200, ['FULL_CONTROL']])
+      const [owner, grantee] = found.elements('ID')
+      expect(grantee).toBe(owner)
+      const set = async (value: string) =>
+        await server.raw.send({ method: 'PUT', ...what, query: acl, headers: { 'x-amz-acl': value } })
+      expect((await set('private')).status).toBe(200)
+      expect((await set('public-read')).code).toBe('NotImplemented')
+      expect((await server.raw.send({ method: 'PUT', ...what, query: acl, body: found.text })).code).toBe(
+        'NotImplemented',
+      )
+    }
+    expect((await server.raw.send({ method: 'GET', bucket, name: 'not there', query: acl })).code).toBe('NoSuchKey')
+  })
+})
+
 describe('what AWS has and this server has not', () => {
   const subresources = [
-    'acl',
     'cors',
     'lifecycle',
     'policy',
@@ -199,7 +219,7 @@ describe('what AWS has and this server has not', () => {
     }
   })
 
-  it.each(['acl', 'retention', 'legal-hold', 'torrent', 'restore', 'encryption'])(
+  it.each(['retention', 'legal-hold', 'torrent', 'restore', 'encryption'])(
     '?%s of an object is not implemented, never the object',
     async (name) => {
       await server.raw.send({ method: 'PUT', bucket, name: 'whole', body: 'whole' })

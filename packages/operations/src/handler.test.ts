@@ -142,7 +142,7 @@ describe('the handler', () => {
   })
 
   it('knows the names of all its operations', () => {
-    expect(operationNames).toHaveLength(34)
+    expect(operationNames).toHaveLength(38)
     expect(operationNames).toContain('PostObject')
   })
 })

@@ -6,6 +6,7 @@
 
 import type { S3Operation } from '@strongroom/s3'
 import { abortMultipartUpload } from './abort-multipart-upload.ts'
+import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './acl.ts'
 import { deleteBucketEncryption, getBucketEncryption, putBucketEncryption } from './bucket-encryption.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
@@ -40,11 +41,13 @@ export const operations: Readonly<Record<Exclude<S3Operation, 'PostObject'>, Ope
   DeleteObject: deleteObject,
   DeleteObjectTagging: deleteObjectTagging,
   DeleteObjects: deleteObjects,
+  GetBucketAcl: getBucketAcl,
   GetBucketEncryption: getBucketEncryption,
   GetBucketLocation: getBucketLocation,
   GetBucketTagging: getBucketTagging,
   GetBucketVersioning: getBucketVersioning,
   GetObject: getObject,
+  GetObjectAcl: getObjectAcl,
   GetObjectAttributes: getObjectAttributes,
   GetObjectTagging: getObjectTagging,
   HeadBucket: headBucket,
@@ -55,10 +58,12 @@ export const operations: Readonly<Record<Exclude<S3Operation, 'PostObject'>, Ope
   ListObjects: listObjects,
   ListObjectsV2: listObjectsV2,
   ListParts: listParts,
+  PutBucketAcl: putBucketAcl,
   PutBucketEncryption: putBucketEncryption,
   PutBucketTagging: putBucketTagging,
   PutBucketVersioning: putBucketVersioning,
   PutObject: putObject,
+  PutObjectAcl: putObjectAcl,
   PutObjectTagging: putObjectTagging,
   UploadPart: uploadPart,
   UploadPartCopy: uploadPartCopy,

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { formatOwnerAcl } from './acl-document.ts'
 export {
   checkCreateBucketHeaders,
   formatLocation,

@@ -65,7 +65,6 @@ describe('resolveOperation', () => {
 
   const subresources = [
     'accelerate',
-    'acl',
     'analytics',
     'cors',
     'intelligent-tiering',
@@ -92,7 +91,6 @@ describe('resolveOperation', () => {
   })
 
   it.each([
-    'acl',
     'legal-hold',
     'retention',
     'restore',

@@ -20,11 +20,13 @@ export type S3Operation =
   | 'DeleteObject'
   | 'DeleteObjectTagging'
   | 'DeleteObjects'
+  | 'GetBucketAcl'
   | 'GetBucketEncryption'
   | 'GetBucketLocation'
   | 'GetBucketTagging'
   | 'GetBucketVersioning'
   | 'GetObject'
+  | 'GetObjectAcl'
   | 'GetObjectAttributes'
   | 'GetObjectTagging'
   | 'HeadBucket'
@@ -36,10 +38,12 @@ export type S3Operation =
   | 'ListObjectsV2'
   | 'ListParts'
   | 'PostObject'
+  | 'PutBucketAcl'
   | 'PutBucketEncryption'
   | 'PutBucketTagging'
   | 'PutBucketVersioning'
   | 'PutObject'
+  | 'PutObjectAcl'
   | 'PutObjectTagging'
   | 'UploadPart'
   | 'UploadPartCopy'
@@ -54,6 +58,7 @@ const plainRoutes: Readonly<Record<RequestTarget['level'], Methods>> = {
 }
 
 const bucketRoutes: Routes = new Map<string, Methods>([
+  ['acl', { GET: 'GetBucketAcl', PUT: 'PutBucketAcl' }],
   ['delete', { POST: 'DeleteObjects' }],
   ['encryption', { GET: 'GetBucketEncryption', PUT: 'PutBucketEncryption', DELETE: 'DeleteBucketEncryption' }],
   ['location', { GET: 'GetBucketLocation' }],
@@ -64,6 +69,7 @@ const bucketRoutes: Routes = new Map<string, Methods>([
 ])
 
 const objectRoutes: Routes = new Map<string, Methods>([
+  ['acl', { GET: 'GetObjectAcl', PUT: 'PutObjectAcl' }],
   ['attributes', { GET: 'GetObjectAttributes' }],
   ['tagging', { GET: 'GetObjectTagging', PUT: 'PutObjectTagging', DELETE: 'DeleteObjectTagging' }],
   [
@@ -84,7 +90,6 @@ const routes: Readonly<Record<RequestTarget['level'], Routes>> = {
 const unsupported: ReadonlySet<string> = new Set([
   'abac',
   'accelerate',
-  'acl',
   'analytics',
   'annotation',
   'cors',
