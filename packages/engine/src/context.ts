@@ -13,9 +13,11 @@ import type { AccountId } from './contract.ts'
 import type { DataKeyPool } from './data-key-pool.ts'
 import type { Random } from './ids.ts'
 import type { PartTables } from './part-tables.ts'
+import type { Pins } from './pins.ts'
 import type { Reclaimer } from './reclaimer.ts'
 import type { RecordStore } from './record-store.ts'
 import type { WriterSession } from './session.ts'
+import type { Turns } from './turns.ts'
 
 export type DefaultEncryption = 'sse-s3' | 'sse-kms' | 'none'
 
@@ -80,7 +82,11 @@ export interface EngineContext {
   readonly dataKeys: DataKeyPool
   /** Part tables read lately. */
   readonly partTables: PartTables
+  /** Part tables that are being read. */
+  readonly pins: Pins
   readonly reclaimer: Reclaimer
+  /** Uploads that this process is completing or aborting, by id. */
+  readonly uploadTurns: Turns
   readonly figures: EngineFigures
   readonly now: () => number
   readonly random: Random

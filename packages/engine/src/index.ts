@@ -4,5 +4,8 @@
  * @module
  */
 
+export type { DefaultEncryption, EngineOptions } from './context.ts'
 export type * from './contract.ts'
+export { createEngine, type EngineMaintenance, type MaintainedEngine } from './engine.ts'
 export * from './engine-error.ts'
+export type { SweepReport } from './sweep.ts'

@@ -7,7 +7,6 @@
 
 import { isKeyName, KmsError } from '@strongroom/kms'
 import type { Entry, Snapshot } from '@strongroom/storage'
-import { isBeingDeleted } from './bucket-access.ts'
 import type { CommitDraft } from './commit-draft.ts'
 import type { EngineContext } from './context.ts'
 import type { AccountId, Requester } from './contract.ts'
@@ -154,11 +153,7 @@ export async function checkKey(
   const { entry, record } = found
   draft.check(entry.key, entry)
   if (record.state === 'active') return
-  if (isBeingDeleted(context, record)) {
-    const arn = keyArn(context, record.ownerAccountId, record.name)
-    throw new EngineError('KMS.KMSInvalidStateException', { message: `${arn} is pending deletion.` })
-  }
-  // As with buckets: a deletion that still lives fails on its own check of the record.
-  const active: KeyRecord = { ...record, state: 'active', stateSinceMs: Math.trunc(context.now()) }
-  draft.putRecord(entry.key, encodeKeyRecord(active))
+  // Unlike a bucket's, this deletion ends outside of the store: only the sweeper takes a dead one back, after a long while.
+  const arn = keyArn(context, record.ownerAccountId, record.name)
+  throw new EngineError('KMS.KMSInvalidStateException', { message: `${arn} is pending deletion.` })
 }

@@ -11,6 +11,7 @@ import type { CommitLoop } from './commit-loop.ts'
 import { decodeGarbageRecord } from './housekeeping-records.ts'
 import { formatId } from './ids.ts'
 import { decodePartTableChunk, encodePartTable } from './part-table.ts'
+import type { Pins } from './pins.ts'
 import { type SettleContext, settle } from './settle.ts'
 import { garbageBlobKey, garbageTableKey, garbageUploadKey, manifestKey, partKey } from './tables.ts'
 import { decodePartRecord, encodePartRecord, type Segment } from './upload-record.ts'
@@ -19,6 +20,8 @@ export interface ReclaimerContext extends SettleContext {
   readonly metadata: MetadataStore
   readonly blobs: BlobStore
   readonly commits: CommitLoop
+  /** Tables that are being read wait until they are not. */
+  readonly pins: Pins
 }
 
 /** References given back in one commit: each takes up to four operations. */
@@ -92,6 +95,7 @@ export class Reclaimer {
       return
     }
     this.#queue.shift()
+    if (first.kind === 'table' && this.#context.pins.isBusy(first.id, () => this.push([first]))) return
     await (first.kind === 'table' ? reclaimTable(this.#context, first.id) : reclaimUpload(this.#context, first.id))
   }
 }
@@ -113,7 +117,10 @@ export async function reclaimTable(context: ReclaimerContext, id: Uint8Array): P
   await context.metadata.commit({ deletes: [garbageTableKey.encode(id)] })
 }
 
-/** Removes the part records of an upload that ended, and gives back the blobs of those that did not go into the object. */
+/**
+ * Removes the part records of an upload that ended, and gives back the blobs of those that did not go into the object. Of an
+ * aborted upload there may also be chunks of a part table, left by a Complete that was cut short; nothing counts on them.
+ */
 export async function reclaimUpload(context: ReclaimerContext, id: Uint8Array): Promise<void> {
   const key = garbageUploadKey.encode(id)
   const includedParts = await withSnapshot(context, async (snapshot) => {
@@ -129,7 +136,18 @@ export async function reclaimUpload(context: ReclaimerContext, id: Uint8Array): 
     const [segments] = left
     return { taken, rest: segments && encodePartRecord({ ...part, segments }) }
   })
+  if (includedParts.length === 0) await deleteRange(context, manifestKey.prefix(id))
   await context.metadata.commit({ deletes: [key] })
+}
+
+/** Deletes a range of records that refer to nothing. */
+async function deleteRange(context: ReclaimerContext, prefix: Uint8Array): Promise<void> {
+  const lt = prefixEnd(prefix)
+  for (;;) {
+    const entries = await withSnapshot(context, (snapshot) => snapshot.list({ gte: prefix, lt, limit: blobsPerCommit }))
+    if (entries.length === 0) return
+    await context.metadata.commit({ deletes: entries.map((entry) => entry.key) })
+  }
 }
 
 /** Whether a part's bit is set in the bitmap of a garbage record. */

@@ -64,3 +64,10 @@ export function newBlobId(session: WriterSession, random: Random): Buffer {
   id.set(random(blobIdBytes - sessionIdBytes), sessionIdBytes)
   return id
 }
+
+/** Ends a session in good order. What it may have left behind is found by the next sweep. */
+export async function endSession(context: SessionContext, session: WriterSession): Promise<void> {
+  const body = encodeSessionRecord({ startedAtMs: Math.trunc(context.now()), state: 'ended' })
+  const draft = new CommitDraft(context.records).check(session.key, session.version).putRecord(session.key, body)
+  await context.metadata.commit(draft.toCommit())
+}

@@ -1,0 +1,215 @@
+/**
+ * Reading a version's bytes: only the packages that are needed, none released before it was authenticated (DESIGN 6, 8).
+ * Small answers come as one piece, others as a stream that reads ahead by no more than a chunk.
+ *
+ * @module
+ */
+
+import { DareOpener, openBytes, planRange, unsealKey, zero } from '@strongroom/crypto'
+import { type Snapshot, StorageError } from '@strongroom/storage'
+import { StaleSnapshot } from './commit-loop.ts'
+import type { EngineContext } from './context.ts'
+import { formatId } from './ids.ts'
+import type { ObjectVersion, StoredStream } from './object-record.ts'
+import type { PartTable } from './part-tables.ts'
+import { type ByteSpan, tableOf } from './read-plan.ts'
+import { dataKey } from './tables.ts'
+import { withSnapshot } from './with-snapshot.ts'
+
+/** A piece of a stored stream that is to be read. */
+interface Extent extends ByteSpan {
+  readonly stream: StoredStream
+  /** Plaintext bytes of the whole stream. */
+  readonly streamBytes: number
+}
+
+/** Answers up to this size are given as one piece. */
+const wholeBytes = 131_072
+
+/** Inline data looked up ahead, from the snapshot that the record is from. */
+const maxPrefetched = 64
+
+/**
+ * The bytes of a span. The first of them have been authenticated when this resolves.
+ *
+ * @param objectKey stays the caller's
+ * @throws StaleSnapshot if the data is gone: the record has to be read again
+ * @throws CryptoError `not-authentic`
+ */
+export async function readBody(
+  context: EngineContext,
+  snapshot: Snapshot,
+  record: ObjectVersion,
+  objectKey: Uint8Array,
+  span: ByteSpan,
+): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  const { data } = record
+  if (span.length === 0 || data.kind === 'none') return Buffer.alloc(0)
+  if (data.kind === 'single' && data.isInline) {
+    const inline = await inlineData(snapshot, data)
+    const opened = openInline(data, record.sizeBytes, objectKey, inline)
+    return span.length === opened.length ? opened : opened.subarray(span.offset, span.offset + span.length)
+  }
+  const table = await tableOf(context, snapshot, record)
+  const extents = table ? extentsOf(table, span) : singleExtent(record, span)
+  const streamsKey = data.kind === 'manifest' ? unsealKey(objectKey, data.sealedTableKey) : Buffer.from(objectKey)
+  const release = data.kind === 'manifest' ? context.pins.pin(data.id) : () => {}
+  const reader = new ExtentReader(context, extents, streamsKey, release)
+  await reader.prefetch(snapshot)
+  return reader.start(span.length)
+}
+
+function singleExtent(record: ObjectVersion, span: ByteSpan): Extent[] {
+  return record.data.kind === 'single' ? [{ ...span, stream: record.data, streamBytes: record.sizeBytes }] : []
+}
+
+/** The pieces of a multipart object that a span touches. */
+export function extentsOf(table: PartTable, span: ByteSpan): Extent[] {
+  const extents: Extent[] = []
+  const end = span.offset + span.length
+  for (let index = firstPart(table, span.offset); index < table.parts.length; index += 1) {
+    let at = table.offsets[index] ?? end
+    if (at >= end) break
+    for (const stream of table.parts[index]?.segments ?? []) {
+      const offset = Math.max(span.offset - at, 0)
+      const length = Math.min(end - at, stream.sizeBytes) - offset
+      if (length > 0) extents.push({ stream, streamBytes: stream.sizeBytes, offset, length })
+      at += stream.sizeBytes
+    }
+  }
+  return extents
+}
+
+/** The part in which an offset lies, by bisection. */
+function firstPart(table: PartTable, offset: number): number {
+  let low = 0
+  let high = table.parts.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if ((table.offsets[middle] ?? 0) <= offset) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+async function inlineData(snapshot: Snapshot, stream: StoredStream): Promise<Uint8Array> {
+  const entry = await snapshot.get(dataKey.encode(stream.blobId))
+  if (!entry) throw new StaleSnapshot()
+  return entry.value
+}
+
+function openInline(stream: StoredStream, sizeBytes: number, streamsKey: Uint8Array, sealed: Uint8Array): Buffer {
+  const key = unsealKey(streamsKey, stream.sealedKey)
+  try {
+    return openBytes(key, stream.nonce, sealed, sizeBytes)
+  } finally {
+    zero(key)
+  }
+}
+
+/** Reads extents one after the other. Owns the key that their keys are sealed under. */
+class ExtentReader {
+  readonly #context: EngineContext
+  readonly #extents: readonly Extent[]
+  readonly #streamsKey: Buffer
+  readonly #release: () => void
+  readonly #inline = new Map<Extent, Uint8Array>()
+
+  constructor(context: EngineContext, extents: readonly Extent[], streamsKey: Buffer, release: () => void) {
+    this.#context = context
+    this.#extents = extents
+    this.#streamsKey = streamsKey
+    this.#release = release
+  }
+
+  /** Fetches inline data while the record's own snapshot is at hand. */
+  async prefetch(snapshot: Snapshot): Promise<void> {
+    try {
+      for (const extent of this.#extents) {
+        if (!extent.stream.isInline || this.#inline.size >= maxPrefetched) continue
+        this.#inline.set(extent, await inlineData(snapshot, extent.stream))
+      }
+    } catch (error) {
+      this.#end()
+      throw error
+    }
+  }
+
+  /** The bytes: in one piece if they are few, else as a stream whose first piece is there already. */
+  async start(lengthBytes: number): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+    const pieces = this.#read()
+    try {
+      if (lengthBytes > wholeBytes) return resume(await pieces.next(), pieces)
+      const whole = Buffer.allocUnsafe(lengthBytes)
+      let at = 0
+      for await (const piece of pieces) {
+        whole.set(piece, at)
+        at += piece.length
+      }
+      return whole
+    } catch (error) {
+      throw error instanceof StorageError && error.code === 'not-found' ? new StaleSnapshot() : error
+    }
+  }
+
+  async *#read(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for (const extent of this.#extents) {
+        if (extent.stream.isInline) yield await this.#readInline(extent)
+        else yield* this.#readBlob(extent)
+      }
+    } finally {
+      this.#end()
+    }
+  }
+
+  async #readInline(extent: Extent): Promise<Uint8Array> {
+    const { stream, streamBytes, offset, length } = extent
+    const sealed =
+      this.#inline.get(extent) ?? (await withSnapshot(this.#context, (snapshot) => inlineData(snapshot, stream)))
+    return openInline(stream, streamBytes, this.#streamsKey, sealed).subarray(offset, offset + length)
+  }
+
+  async *#readBlob({ stream, streamBytes, offset, length }: Extent): AsyncGenerator<Uint8Array, void, undefined> {
+    const range = planRange(streamBytes, offset, length)
+    const key = unsealKey(this.#streamsKey, stream.sealedKey)
+    const opener = new DareOpener(key, { nonce: stream.nonce, plaintextSizeBytes: streamBytes, range })
+    zero(key)
+    try {
+      const blobId = formatId(stream.blobId)
+      for await (const chunk of this.#context.blobs.read(blobId, range.sealedOffset, range.sealedLength)) {
+        yield* opener.open(chunk)
+      }
+      opener.final()
+    } finally {
+      opener.destroy()
+    }
+  }
+
+  #end(): void {
+    zero(this.#streamsKey)
+    this.#release()
+  }
+}
+
+/** A stream whose first piece is there already. Not a generator: ending one that nobody has begun closes nothing. */
+function resume(
+  first: IteratorResult<Uint8Array, void>,
+  rest: AsyncGenerator<Uint8Array, void, undefined>,
+): AsyncIterableIterator<Uint8Array, void, undefined> {
+  let pending: IteratorResult<Uint8Array, void> | undefined = first
+  return {
+    [Symbol.asyncIterator]() {
+      return this
+    },
+    async next() {
+      const result = pending ?? (await rest.next())
+      pending = undefined
+      return result
+    },
+    async return() {
+      pending = undefined
+      return rest.return()
+    },
+  }
+}

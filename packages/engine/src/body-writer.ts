@@ -1,0 +1,162 @@
+/**
+ * Storing a body: hashed, sealed and written as it comes, with bounded memory (DESIGN 8). Small ones are sealed in one go
+ * and go into the commit itself; larger ones are durable in the blob store before anything names them.
+ *
+ * @module
+ */
+
+import { DareSealer, sealBytes, sealedSize } from '@strongroom/crypto'
+import { type BlobWriter, StorageError } from '@strongroom/storage'
+import { type BodyDigests, BodyHasher, digestWhole } from './body-digests.ts'
+import type { CommitDraft } from './commit-draft.ts'
+import type { EngineContext } from './context.ts'
+import type { WriteBody } from './contract.ts'
+import { EngineError } from './engine-error.ts'
+import { formatId } from './ids.ts'
+import { streamNonceBytes } from './object-record.ts'
+import { newBlobId } from './session.ts'
+import { dataKey } from './tables.ts'
+
+/** A body that was sealed. */
+export interface SealedBody extends BodyDigests {
+  readonly sizeBytes: number
+  /** Absent for an empty body: there is nothing to seal. */
+  readonly stream?: { readonly blobId: Uint8Array; readonly isInline: boolean; readonly nonce: Uint8Array }
+  /** Puts inline data into the commit that names it. */
+  putInto(draft: CommitDraft): void
+  /** Removes what was written, after it became certain that nothing is going to name it. Never throws. */
+  discard(): Promise<void>
+}
+
+/** Sealed bytes gathered before they are handed to the blob store. */
+const writeBytes = 1_048_576
+
+/**
+ * Seals and stores a body under a key of its own, which stays the caller's.
+ *
+ * @param wantsMd5 whether an entity tag needs the MD5; a Content-MD5 is verified either way
+ * @throws EngineError `IncompleteBody`, `BadDigest`, `ServiceUnavailable` if the blob store is full; what the body throws
+ */
+export async function writeBody(
+  context: EngineContext,
+  body: WriteBody,
+  key: Uint8Array,
+  wantsMd5: boolean,
+): Promise<SealedBody> {
+  const { sizeBytes } = body
+  if (sealedSize(sizeBytes) > context.settings.inlineLimitBytes) return writeBlob(context, body, key, wantsMd5)
+  const bytes = await collect(body)
+  const digests = digestWhole(body, bytes, wantsMd5)
+  if (sizeBytes === 0) return { sizeBytes, ...digests, putInto: () => {}, discard: async () => {} }
+  const stream = {
+    blobId: newBlobId(context.session, context.random),
+    isInline: true,
+    nonce: context.random(streamNonceBytes),
+  }
+  const sealed = sealBytes(key, stream.nonce, bytes)
+  return {
+    sizeBytes,
+    ...digests,
+    stream,
+    putInto: (draft) => void draft.putRaw(dataKey.encode(stream.blobId), sealed),
+    discard: async () => {},
+  }
+}
+
+/** All of a small body. */
+async function collect({ content, sizeBytes }: WriteBody): Promise<Uint8Array> {
+  if (content instanceof Uint8Array) {
+    if (content.length !== sizeBytes) throw new EngineError('IncompleteBody')
+    return content
+  }
+  const bytes = Buffer.allocUnsafe(sizeBytes)
+  let at = 0
+  for await (const chunk of content) {
+    if (at + chunk.length > sizeBytes) throw new EngineError('IncompleteBody')
+    bytes.set(chunk, at)
+    at += chunk.length
+  }
+  if (at !== sizeBytes) throw new EngineError('IncompleteBody')
+  return bytes
+}
+
+async function writeBlob(
+  context: EngineContext,
+  body: WriteBody,
+  key: Uint8Array,
+  wantsMd5: boolean,
+): Promise<SealedBody> {
+  const blobId = newBlobId(context.session, context.random)
+  const nonce = context.random(streamNonceBytes)
+  const sealer = new DareSealer(key, nonce)
+  const hasher = new BodyHasher(body, wantsMd5)
+  let writer: BlobWriter | undefined
+  try {
+    writer = await context.blobs.create(formatId(blobId))
+    await pump(body, hasher, sealer, writer)
+    const digests = hasher.finish()
+    await writer.sync()
+    const { sizeBytes } = body
+    return {
+      sizeBytes,
+      ...digests,
+      stream: { blobId, isInline: false, nonce },
+      putInto: () => {},
+      discard: () => discard(context, blobId),
+    }
+  } catch (error) {
+    await writer?.abort()
+    throw storageFailure(error)
+  } finally {
+    sealer.destroy()
+  }
+}
+
+/** Moves a body through hasher and sealer into the writer. */
+async function pump(body: WriteBody, hasher: BodyHasher, sealer: DareSealer, writer: BlobWriter): Promise<void> {
+  const { content, sizeBytes } = body
+  let pieces: Uint8Array[] = []
+  let gathered = 0
+  let taken = 0
+  const flush = async () => {
+    if (pieces.length > 0) await writer.write(pieces)
+    pieces = []
+    gathered = 0
+  }
+  const gather = (sealed: readonly Uint8Array[]) => {
+    for (const piece of sealed) {
+      pieces.push(piece)
+      gathered += piece.length
+    }
+  }
+  for await (const chunk of content instanceof Uint8Array ? slices(content) : content) {
+    taken += chunk.length
+    if (taken > sizeBytes) throw new EngineError('IncompleteBody')
+    hasher.update(chunk)
+    gather(sealer.seal(chunk))
+    if (gathered >= writeBytes) await flush()
+  }
+  if (taken !== sizeBytes) throw new EngineError('IncompleteBody')
+  gather(sealer.final())
+  await flush()
+}
+
+/** A large body in memory, in pieces: sealing it at once would double it. */
+function* slices(content: Uint8Array): Generator<Uint8Array> {
+  for (let start = 0; start < content.length; start += writeBytes) yield content.subarray(start, start + writeBytes)
+}
+
+/** What a client is told when a store cannot take its data. */
+export function storageFailure(error: unknown): unknown {
+  if (!(error instanceof StorageError)) return error
+  const isPassing = error.code === 'full' || error.code === 'unavailable'
+  return isPassing ? new EngineError('ServiceUnavailable', { cause: error, headers: { 'retry-after': '1' } }) : error
+}
+
+async function discard(context: EngineContext, blobId: Uint8Array): Promise<void> {
+  try {
+    await context.blobs.delete(formatId(blobId))
+  } catch {
+    // The sweeper finds it: nothing names it, and it bears this session's id.
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Data keys (DESIGN 6): one for a new object, according to its encryption plan, and the one that opens a stored envelope.
+ *
+ * @module
+ */
+
+import { deriveKey } from '@strongroom/crypto'
+import type { DataKey } from '@strongroom/kms'
+import type { Snapshot } from '@strongroom/storage'
+import type { EngineContext } from './context.ts'
+import type { CustomerKey, Requester } from './contract.ts'
+import { type EncryptionPlan, kmsContext, parseStoredContext } from './encryption-plan.ts'
+import { EngineError } from './engine-error.ts'
+import type { EnvelopeKey } from './envelope.ts'
+import { type Envelope, type KmsEnvelope, plainSaltBytes } from './envelope-record.ts'
+import { findKeyById, keyArn, mayUse } from './key-registry.ts'
+import { keyIsGone, kmsFailure } from './kms-failure.ts'
+
+/** Where an object is: what a data key is asked for. */
+export interface DataKeyTarget {
+  readonly requester: Requester
+  readonly bucketId: Uint8Array
+  readonly bucketName: string
+  readonly name: string
+}
+
+/** A data key for something new. The caller zeroes `dataKey`. */
+export interface NewDataKey {
+  readonly dataKey: Buffer
+  readonly envelopeKey: EnvelopeKey
+}
+
+/** Frozen: data without server-side encryption depends on it. */
+const plainLabel = 'strongroom plain data'
+
+/** A data key for a new object or upload. @throws EngineError as spec 1.5 rows 25 to 28 and 32 have it */
+export async function newDataKey(
+  context: EngineContext,
+  target: DataKeyTarget,
+  plan: EncryptionPlan,
+): Promise<NewDataKey> {
+  if (plan.mode === 'none') {
+    const keyringKeyId = context.plainDataKeys.currentId
+    const salt = context.random(plainSaltBytes)
+    return { dataKey: plainDataKey(context, keyringKeyId, salt), envelopeKey: { mode: 'none', keyringKeyId, salt } }
+  }
+  if (plan.mode === 'sse-c') {
+    const { key, md5 } = plan.customerKey
+    return { dataKey: Buffer.from(key), envelopeKey: { mode: 'sse-c', keyMd5: Buffer.from(md5, 'base64') } }
+  }
+  const { mode, key, shownKeyId, bucketKey } = plan
+  const { keyVersion, plaintext, ciphertext } = await generate(context, target, plan)
+  const dataKey = Buffer.isBuffer(plaintext)
+    ? plaintext
+    : Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.length)
+  const envelopeKey = { mode, keyId: key.id, keyVersion, shownKeyId, bucketKey, dataKeyCiphertext: ciphertext }
+  return { dataKey, envelopeKey }
+}
+
+async function generate(
+  context: EngineContext,
+  target: DataKeyTarget,
+  plan: Extract<EncryptionPlan, { key: unknown }>,
+): Promise<DataKey> {
+  const { record, id: keyId } = plan.key
+  const associated = kmsContext(target.bucketName, target.name, plan.bucketKey, plan.context)
+  try {
+    if (!plan.bucketKey) return await context.kms.generateDataKey(record.name, associated)
+    return await context.dataKeys.take({
+      bucketId: target.bucketId,
+      keyId,
+      keyName: record.name,
+      kmsContext: associated,
+      accountId: target.requester.accountId,
+    })
+  } catch (error) {
+    throw kmsFailure(error, keyArn(context, record.ownerAccountId, record.name), 'write')
+  }
+}
+
+/**
+ * The data key of a stored envelope; the caller zeroes it. For SSE-C it is a copy of `customerKey`, right or wrong: opening
+ * the envelope tells.
+ *
+ * @param clientContext canonical JSON of the client's map, from the record
+ * @param purpose of the error texts: an upload under way writes with a key that it made before
+ * @throws EngineError as spec 1.5 rows 26 to 29 and 32 have it
+ */
+export async function openDataKey(
+  context: EngineContext,
+  snapshot: Snapshot,
+  target: DataKeyTarget,
+  envelope: Envelope,
+  clientContext: Uint8Array | undefined,
+  customerKey: CustomerKey | undefined,
+): Promise<Buffer> {
+  if (envelope.mode === 'none') return plainDataKey(context, envelope.keyringKeyId, envelope.salt)
+  if (envelope.mode === 'sse-c') {
+    if (!customerKey) throw new EngineError('InvalidRequest')
+    return Buffer.from(customerKey.key)
+  }
+  return decrypt(context, snapshot, target, envelope, clientContext)
+}
+
+async function decrypt(
+  context: EngineContext,
+  snapshot: Snapshot,
+  target: DataKeyTarget,
+  envelope: KmsEnvelope,
+  clientContext: Uint8Array | undefined,
+): Promise<Buffer> {
+  const found = await findKeyById(context, snapshot, envelope.keyId)
+  if (!found || found.record.state === 'deleted') throw keyIsGone()
+  const { record } = found
+  // SSE-S3 is the deployment's own business; an SSE-KMS key opens for those who may use it, cached data key or not.
+  if (envelope.mode === 'sse-kms' && !mayUse(context, record, target.requester.accountId)) throw keyIsGone()
+  const associated = kmsContext(target.bucketName, target.name, envelope.bucketKey, parseStoredContext(clientContext))
+  try {
+    const { keyVersion, dataKeyCiphertext } = envelope
+    const opened = await context.kms.decrypt(record.name, keyVersion, dataKeyCiphertext, associated)
+    return Buffer.from(opened.buffer, opened.byteOffset, opened.length)
+  } catch (error) {
+    throw kmsFailure(error, keyArn(context, record.ownerAccountId, record.name), 'read')
+  }
+}
+
+function plainDataKey(context: EngineContext, keyringKeyId: number, salt: Uint8Array): Buffer {
+  const key = context.plainDataKeys.keys.get(keyringKeyId)
+  if (!key) throw new EngineError('InternalError', { cause: new Error(`the keyring has no data key ${keyringKeyId}`) })
+  return deriveKey(key, plainLabel, salt)
+}

@@ -1,0 +1,173 @@
+/**
+ * Assembles the engine: the stores it was given, its own caches, and one function per operation.
+ *
+ * @module
+ */
+
+import { randomBytes } from 'node:crypto'
+import { loadChecksums } from '@strongroom/crypto'
+import { abortUpload } from './abort-upload.ts'
+import { BoundedMap } from './bounded-map.ts'
+import { bucket, changeBucket, createBucket, deleteBucket, listBuckets } from './buckets.ts'
+import { CommitLoop } from './commit-loop.ts'
+import { completeUpload } from './complete-upload.ts'
+import type { EngineContext, EngineOptions, EngineSettings } from './context.ts'
+import type { Engine } from './contract.ts'
+import { createUpload } from './create-upload.ts'
+import { DataKeyPool } from './data-key-pool.ts'
+import { deleteObject } from './delete-object.ts'
+import { getObject, headObject } from './get-object.ts'
+import { deleteKey, keyUsage } from './key-usage.ts'
+import {
+  createKey,
+  describeKey,
+  ensureDefaultKey,
+  grantKey,
+  importKey,
+  listKeys,
+  lockKey,
+  revokeKey,
+  rotateKey,
+  unlockKey,
+} from './keys.ts'
+import { listObjects } from './list-objects.ts'
+import { listParts } from './list-parts.ts'
+import { listUploads } from './list-uploads.ts'
+import { listVersions } from './list-versions.ts'
+import { getObjectAttributes } from './object-attributes.ts'
+import { PartTables } from './part-tables.ts'
+import { Pins } from './pins.ts'
+import { putObject } from './put-object.ts'
+import { Reclaimer } from './reclaimer.ts'
+import { RecordStore } from './record-store.ts'
+import { endSession, openSession } from './session.ts'
+import { type SweepReport, sweep } from './sweep.ts'
+import { getTags, putTags } from './tags.ts'
+import { Turns } from './turns.ts'
+import { uploadPart } from './upload-part.ts'
+
+/** What only the server and its maintenance see of an engine. */
+export interface EngineMaintenance {
+  /** Makes the deployment's EK if the KMS lacks it. */
+  ensureDefaultKey(): Promise<void>
+  /**
+   * Ends the sessions of writers that are gone and removes what they left, and all garbage. To be called by the one
+   * process that may: no other may be writing at this time, unless its session is named.
+   */
+  sweep(options?: { readonly liveSessions?: readonly string[] }): Promise<SweepReport>
+  /** Resolves when the garbage that this process made so far was tried once. */
+  idle(): Promise<void>
+  /** 16 hex digits. */
+  readonly sessionId: string
+}
+
+/** An engine with its maintenance. */
+export type MaintainedEngine = Engine & EngineMaintenance
+
+/** Makes the context that all operations share. Opens a writer session. */
+export async function createContext(options: EngineOptions): Promise<EngineContext> {
+  const { metadata, blobs, kms, now = Date.now, random = randomBytes } = options
+  const records = new RecordStore(options.recordSealer)
+  const session = await openSession({ metadata, records, random, now })
+  const pins = new Pins()
+  const commits = new CommitLoop({ metadata, records, random, onGarbage: (garbage) => reclaimer.push(garbage) })
+  const reclaimer = new Reclaimer({ metadata, blobs, records, commits, session, pins, now })
+  return {
+    metadata,
+    blobs,
+    kms,
+    records,
+    settings: settingsOf(options),
+    plainDataKeys: options.plainDataKeys,
+    session,
+    commits,
+    bucketIds: new BoundedMap(10_000),
+    keyIds: new BoundedMap(10_000),
+    dataKeys: new DataKeyPool({ kms, now }),
+    partTables: new PartTables(records),
+    pins,
+    uploadTurns: new Turns(),
+    reclaimer,
+    figures: { copiesShared: 0, copiesRewritten: 0 },
+    now,
+    random,
+  }
+}
+
+function settingsOf(options: EngineOptions): EngineSettings {
+  const { defaultEncryption = 'sse-s3', requireEncryption = false } = options
+  return {
+    rootAccountId: options.rootAccountId,
+    region: options.region,
+    defaultEncryption: requireEncryption && defaultEncryption === 'none' ? 'sse-s3' : defaultEncryption,
+    defaultKey: options.defaultKey,
+    compatibility: options.compatibility ?? 'aws',
+    inlineLimitBytes: options.inlineLimitBytes ?? 7_800,
+  }
+}
+
+/**
+ * Makes an engine over stores and a KMS that stay the caller's. The deployment's key is there when it resolves, if the KMS
+ * can be reached.
+ *
+ * @example
+ * const engine = await createEngine({ metadata, blobs, kms, recordSealer, plainDataKeys, rootAccountId, region, defaultKey })
+ */
+export async function createEngine(options: EngineOptions): Promise<MaintainedEngine> {
+  await loadChecksums()
+  const context = await createContext(options)
+  await ensureDefaultKey(context)
+  return assembleEngine(context)
+}
+
+/** The operations over a context. */
+export function assembleEngine(context: EngineContext): MaintainedEngine {
+  return {
+    createBucket: (input) => createBucket(context, input),
+    bucket: (name) => bucket(context, name),
+    listBuckets: (input) => listBuckets(context, input),
+    changeBucket: (target, change) => changeBucket(context, target, change),
+    deleteBucket: (target) => deleteBucket(context, target),
+
+    putObject: (input) => putObject(context, input),
+    getObject: (input) => getObject(context, input),
+    headObject: (input) => headObject(context, input),
+    getObjectAttributes: (input) => getObjectAttributes(context, input),
+    deleteObject: (input) => deleteObject(context, input),
+    getTags: (input) => getTags(context, input),
+    putTags: (input) => putTags(context, input),
+
+    listObjects: (input) => listObjects(context, input),
+    listVersions: (input) => listVersions(context, input),
+    listUploads: (input) => listUploads(context, input),
+
+    createUpload: (input) => createUpload(context, input),
+    uploadPart: (input) => uploadPart(context, input),
+    listParts: (input) => listParts(context, input),
+    completeUpload: (input) => completeUpload(context, input),
+    abortUpload: (input) => abortUpload(context, input),
+
+    createKey: (input) => createKey(context, input),
+    importKey: (input) => importKey(context, input),
+    describeKey: (name) => describeKey(context, name),
+    listKeys: (pattern) => listKeys(context, pattern),
+    rotateKey: (name) => rotateKey(context, name),
+    lockKey: (name) => lockKey(context, name),
+    unlockKey: (name) => unlockKey(context, name),
+    grantKey: (name, accountId) => grantKey(context, name, accountId),
+    revokeKey: (name, accountId) => revokeKey(context, name, accountId),
+    keyUsage: (name) => keyUsage(context, name),
+    deleteKey: (name, options) => deleteKey(context, name, options),
+
+    stats: () => ({ ...context.figures }),
+    ensureDefaultKey: () => ensureDefaultKey(context),
+    sweep: (options) => sweep(context, options),
+    idle: () => context.reclaimer.idle(),
+    sessionId: context.session.idHex,
+    async close() {
+      await context.reclaimer.close()
+      context.dataKeys.close()
+      await endSession(context, context.session)
+    },
+  }
+}

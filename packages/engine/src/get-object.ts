@@ -1,0 +1,118 @@
+/**
+ * GetObject and HeadObject (spec 1.6.2, 1.6.3). The order of checks: the version, the class of the client's key, the
+ * conditions, the range, the key. HEAD needs no KMS; a client's key is verified by both, for empty objects too.
+ *
+ * @module
+ */
+
+import { zero } from '@strongroom/crypto'
+import type { Snapshot } from '@strongroom/storage'
+import { readBody } from './body-reader.ts'
+import { bucketIdOf } from './bucket-access.ts'
+import { StaleSnapshot } from './commit-loop.ts'
+import { checkReadConditions } from './conditions.ts'
+import type { EngineContext } from './context.ts'
+import type { Bucket, ObjectHead, ReadHead, ReadObject, ReadObjectInput } from './contract.ts'
+import { type ReadableVersion, readableVersion } from './find-version.ts'
+import type { ObjectVersion } from './object-record.ts'
+import { checkKeyClass, openVersion } from './open-version.ts'
+import { encryptionInfoOf, formatEtag } from './presentation.ts'
+import { planRead, type ReadPlan } from './read-plan.ts'
+import { formatVersionId } from './version-id.ts'
+import { withSnapshot } from './with-snapshot.ts'
+
+/** Reads an object, or a part of it. @throws EngineError as the contract says */
+export async function getObject(context: EngineContext, input: ReadObjectInput): Promise<ReadObject> {
+  try {
+    return await getOnce(context, input)
+  } catch (error) {
+    // Overwritten and removed between reading the record and opening its data: the next state is whole again.
+    if (error instanceof StaleSnapshot) return getOnce(context, input)
+    throw error
+  }
+}
+
+function getOnce(context: EngineContext, input: ReadObjectInput): Promise<ReadObject> {
+  const target = dataKeyTarget(input)
+  return withSnapshot(context, async (snapshot) => {
+    const { record, plan } = await find(context, snapshot, input)
+    const objectKey = await openVersion(context, snapshot, target, record, input.customerKey)
+    try {
+      const body = await readBody(context, snapshot, record, objectKey, plan)
+      return { ...readHead(input.bucket, input.name, record, plan), body }
+    } finally {
+      zero(objectKey)
+    }
+  })
+}
+
+/** What a GET would say, without its body. @throws EngineError as the contract says */
+export function headObject(context: EngineContext, input: ReadObjectInput): Promise<ReadHead> {
+  return withSnapshot(context, async (snapshot) => {
+    const { record, plan } = await find(context, snapshot, input)
+    await verifyCustomerKey(context, snapshot, input, record)
+    return readHead(input.bucket, input.name, record, plan)
+  })
+}
+
+/** Refuses the wrong client's key where nothing else would need the key. @throws EngineError `AccessDenied` */
+export async function verifyCustomerKey(
+  context: EngineContext,
+  snapshot: Snapshot,
+  input: ReadObjectInput,
+  record: ObjectVersion,
+): Promise<void> {
+  if (record.envelope.mode !== 'sse-c') return
+  zero(await openVersion(context, snapshot, dataKeyTarget(input), record, input.customerKey))
+}
+
+function dataKeyTarget({ requester, bucket, name }: ReadObjectInput) {
+  return { requester, bucketId: bucketIdOf(bucket), bucketName: bucket.name, name }
+}
+
+async function find(
+  context: EngineContext,
+  snapshot: Snapshot,
+  input: ReadObjectInput,
+): Promise<{ readonly record: ObjectVersion; readonly plan: ReadPlan }> {
+  const { record } = await findReadable(context, snapshot, input)
+  const plan = await planRead(context, snapshot, record, input)
+  return { record, plan }
+}
+
+/** The version to read, with the class of the key and the conditions checked. @throws EngineError */
+export async function findReadable(
+  context: EngineContext,
+  snapshot: Snapshot,
+  input: ReadObjectInput,
+): Promise<ReadableVersion> {
+  const target = { bucketId: bucketIdOf(input.bucket), name: input.name }
+  const found = await readableVersion(context, snapshot, target, input.versionId)
+  checkKeyClass(found.record.envelope, input.customerKey)
+  checkReadConditions(input.conditions, found.record)
+  return found
+}
+
+function readHead(bucket: Bucket, name: string, record: ObjectVersion, plan: ReadPlan): ReadHead {
+  const { offset, length, isPartial } = plan
+  const head = objectHead(bucket, name, record)
+  if (!isPartial) return { head, contentLength: length }
+  return { head, contentLength: length, range: { first: offset, last: offset + length - 1 } }
+}
+
+/** A version for response headers. */
+export function objectHead(bucket: Bucket, name: string, record: ObjectVersion): ObjectHead {
+  const { details, envelope, data, checksum } = record
+  return {
+    name,
+    etag: formatEtag(record.etag),
+    sizeBytes: record.sizeBytes,
+    lastModifiedMs: record.lastModifiedMs,
+    ...(bucket.versioning === 'unset' ? undefined : { versionId: formatVersionId(record) }),
+    metadata: details.metadata,
+    tagCount: record.tagCount,
+    encryption: encryptionInfoOf(envelope, details.context),
+    ...(checksum ? { checksum } : undefined),
+    ...(data.kind === 'manifest' ? { partCount: data.partCount } : undefined),
+  }
+}

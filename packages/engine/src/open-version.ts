@@ -1,0 +1,68 @@
+/**
+ * Opening a version: the client's key class (spec 1.5 rows 14 to 16), the data key, the object key.
+ *
+ * @module
+ */
+
+import { CryptoError, zero } from '@strongroom/crypto'
+import type { Snapshot } from '@strongroom/storage'
+import type { EngineContext } from './context.ts'
+import type { CustomerKey } from './contract.ts'
+import { type DataKeyTarget, openDataKey } from './data-keys.ts'
+import { EngineError } from './engine-error.ts'
+import { type BoundContent, unsealVersion } from './envelope.ts'
+import type { Envelope } from './envelope-record.ts'
+import type { ObjectVersion } from './object-record.ts'
+
+/**
+ * Whether a client's key is there exactly if it is needed.
+ *
+ * @throws EngineError `InvalidRequest` (rows 14 and 16)
+ */
+export function checkKeyClass(envelope: Envelope, customerKey: CustomerKey | undefined): void {
+  const isNeeded = envelope.mode === 'sse-c'
+  if (isNeeded === (customerKey !== undefined)) return
+  throw new EngineError('InvalidRequest', {
+    message: isNeeded
+      ? 'The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.'
+      : 'The encryption parameters are not applicable to this object.',
+  })
+}
+
+/** What the object key of a stored version is bound to. */
+export function boundContentOf(bucketId: Uint8Array, name: string, record: ObjectVersion): BoundContent {
+  return { ...record, bucketId, name, context: record.details.context }
+}
+
+/**
+ * The object key of a version; the caller zeroes it.
+ *
+ * @throws EngineError `AccessDenied` for the wrong client's key (row 15), and what `openDataKey` throws
+ * @throws CryptoError `not-authentic` if record and envelope do not belong together
+ */
+export async function openVersion(
+  context: EngineContext,
+  snapshot: Snapshot,
+  target: DataKeyTarget,
+  record: ObjectVersion,
+  customerKey: CustomerKey | undefined,
+): Promise<Buffer> {
+  const { envelope, details } = record
+  const dataKey = await openDataKey(context, snapshot, target, envelope, details.context, customerKey)
+  try {
+    return unsealVersion(dataKey, envelope, boundContentOf(target.bucketId, target.name, record))
+  } catch (error) {
+    if (envelope.mode === 'sse-c' && error instanceof CryptoError) throw wrongCustomerKey(context, error)
+    throw error
+  } finally {
+    zero(dataKey)
+  }
+}
+
+/** Row 15; Ceph's tests want 400 (spec 12 no. 22). */
+export function wrongCustomerKey(context: EngineContext, cause: unknown): EngineError {
+  const message =
+    'Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key.'
+  const code = context.settings.compatibility === 'ceph' ? 'InvalidRequest' : 'AccessDenied'
+  return new EngineError(code, { message, cause })
+}

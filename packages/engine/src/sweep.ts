@@ -1,0 +1,147 @@
+/**
+ * The sweeper (DESIGN 4): ends the sessions of dead writers, and only then removes the blobs they wrote that nothing refers
+ * to; finishes what garbage records are left. An upload of any length is safe: its session is open as long as it lives.
+ *
+ * @module
+ */
+
+import { KmsError } from '@strongroom/kms'
+import { type Entry, prefixEnd } from '@strongroom/storage'
+import type { EngineContext } from './context.ts'
+import { decodeSessionRecord, encodeSessionRecord, type SessionRecord } from './housekeeping-records.ts'
+import { blobIdBytes, formatId, parseId } from './ids.ts'
+import { decodeKeyRecord, encodeKeyRecord } from './key-record.ts'
+import { reclaimBlobs, reclaimTable, reclaimUpload } from './reclaimer.ts'
+import {
+  blobKey,
+  garbageBlobKey,
+  garbageTableKey,
+  garbageUploadKey,
+  keyKey,
+  keyNameKey,
+  rangeOf,
+  sessionKey,
+} from './tables.ts'
+import { withSnapshot } from './with-snapshot.ts'
+
+/** What a sweep did. */
+export interface SweepReport {
+  readonly sessionsEnded: number
+  readonly blobsRemoved: number
+  readonly garbageRemoved: number
+}
+
+const pageSize = 64
+
+/** A deletion of a key that is older than this was cut short. */
+const keyDeletionLimitMs = 600_000
+
+/** See `EngineMaintenance.sweep`. @throws StorageError */
+export async function sweep(
+  context: EngineContext,
+  { liveSessions = [] }: { readonly liveSessions?: readonly string[] } = {},
+): Promise<SweepReport> {
+  const live = new Set([context.session.idHex, ...liveSessions])
+  let sessionsEnded = 0
+  let blobsRemoved = 0
+  for await (const entry of entriesOf(context, Buffer.of(sessionKey.tag))) {
+    const [id] = sessionKey.decode(entry.key)
+    const record = decodeSessionRecord(context.records.open(entry))
+    if (live.has(formatId(id)) || record.state === 'settled') continue
+    if (record.state === 'open') {
+      await setSession(context, id, 'ended')
+      sessionsEnded += 1
+    }
+    blobsRemoved += await settleSession(context, id)
+  }
+  const garbageRemoved = await sweepGarbage(context)
+  await sweepKeys(context)
+  return { sessionsEnded, blobsRemoved, garbageRemoved }
+}
+
+/** Removes the blobs of an ended session that nothing refers to: nothing can come to refer to them any more. */
+async function settleSession(context: EngineContext, sessionId: Uint8Array): Promise<number> {
+  let removed = 0
+  let kept = 0
+  for await (const { blobId } of context.blobs.list(formatId(sessionId))) {
+    const id = parseId(blobId, blobIdBytes)
+    if (!id) continue
+    const isNamed = await withSnapshot(context, async (snapshot) => {
+      const [counted, garbage] = await snapshot.getMany([blobKey.encode(id), garbageBlobKey.encode(id)])
+      return counted !== undefined || garbage !== undefined
+    })
+    if (isNamed) {
+      kept += 1
+      continue
+    }
+    await context.blobs.delete(blobId)
+    removed += 1
+  }
+  if (kept > 0) await setSession(context, sessionId, 'settled')
+  else await context.metadata.commit({ deletes: [sessionKey.encode(sessionId)] })
+  return removed
+}
+
+async function setSession(context: EngineContext, sessionId: Uint8Array, state: SessionRecord['state']): Promise<void> {
+  await context.commits.run(async (snapshot, draft) => {
+    const key = sessionKey.encode(sessionId)
+    const entry = await snapshot.get(key)
+    if (!entry) return
+    const record = decodeSessionRecord(context.records.open(entry))
+    draft.check(key, entry).putRecord(key, encodeSessionRecord({ ...record, state }))
+  })
+}
+
+async function sweepGarbage(context: EngineContext): Promise<number> {
+  const reclaimContext = { ...context, session: context.session }
+  let removed = 0
+  // Uploads and tables first: they leave blobs behind.
+  for await (const entry of entriesOf(context, Buffer.of(garbageUploadKey.tag))) {
+    await reclaimUpload(reclaimContext, garbageUploadKey.decode(entry.key)[0])
+    removed += 1
+  }
+  for await (const entry of entriesOf(context, Buffer.of(garbageTableKey.tag))) {
+    const [id] = garbageTableKey.decode(entry.key)
+    if (context.pins.isBusy(id, () => context.reclaimer.push([{ kind: 'table', id }]))) continue
+    await reclaimTable(reclaimContext, id)
+    removed += 1
+  }
+  for await (const entry of entriesOf(context, Buffer.of(garbageBlobKey.tag))) {
+    await reclaimBlobs(reclaimContext, [garbageBlobKey.decode(entry.key)[0]])
+    removed += 1
+  }
+  return removed
+}
+
+/** Finishes, or takes back, deletions of keys that were cut short. */
+async function sweepKeys(context: EngineContext): Promise<void> {
+  for await (const entry of entriesOf(context, Buffer.of(keyKey.tag))) {
+    const record = context.records.cached(entry, decodeKeyRecord)
+    const nowMs = Math.trunc(context.now())
+    if (record.state !== 'deleting' || nowMs - record.stateSinceMs < keyDeletionLimitMs) continue
+    const isThere = await context.kms.describeKey(record.name).then(
+      () => true,
+      (error: unknown) => (error instanceof KmsError && error.code === 'key-not-found' ? false : undefined),
+    )
+    if (isThere === undefined) continue
+    const state = isThere ? 'active' : 'deleted'
+    await context.commits.run(async (_snapshot, draft) => {
+      draft.check(entry.key, entry)
+      draft.putRecord(entry.key, encodeKeyRecord({ ...record, state, stateSinceMs: nowMs }))
+      if (state === 'deleted') draft.delete(keyNameKey.encode(record.name))
+    })
+  }
+}
+
+/** All entries of a table, page by page, each page from a fresh snapshot. */
+async function* entriesOf(context: EngineContext, prefix: Uint8Array): AsyncGenerator<Entry> {
+  let { gte } = rangeOf(prefix)
+  const lt = prefixEnd(prefix)
+  for (;;) {
+    const entries = await withSnapshot(context, (snapshot) => snapshot.list({ gte, lt, limit: pageSize }))
+    yield* entries
+    const last = entries.at(-1)
+    if (!last || entries.length < pageSize) return
+    gte = Buffer.concat([last.key, Buffer.of(0)])
+  }
+}
