@@ -37,9 +37,9 @@ export function banner(facts: BannerFacts): string {
     '',
     'In another terminal:',
     `  eval "$(${command} env)"`,
-    '  aws s3 mb s3://demo',
-    '  aws s3 cp README.md s3://demo/ --sse aws:kms',
-    '  aws s3 ls s3://demo',
+    '  aws --endpoint-url $AWS_ENDPOINT_URL s3 mb s3://demo',
+    '  aws --endpoint-url $AWS_ENDPOINT_URL s3 cp README.md s3://demo/ --sse aws:kms',
+    '  aws --endpoint-url $AWS_ENDPOINT_URL s3 ls s3://demo',
   ]
   return `${lines.join('\n')}\n`
 }

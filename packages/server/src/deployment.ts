@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { type Accounts, createAccounts, type RootCredentials } from '@strongroom/accounts'
 import { createRandomPool, loadChecksums, RecordSealer } from '@strongroom/crypto'
-import { createEngine, type Engine } from '@strongroom/engine'
+import { createEngine, type MaintainedEngine } from '@strongroom/engine'
 import {
   BoundedKms,
   CachingKms,
@@ -17,6 +17,7 @@ import {
   type Keyring,
   KeyService,
   type Kms,
+  KmsError,
   SealedKeyStore,
 } from '@strongroom/kms'
 import {
@@ -41,7 +42,7 @@ export interface Deployment {
   readonly blobs: BlobStore
   readonly kms: Kms
   readonly accounts: Accounts
-  readonly engine: Engine
+  readonly engine: MaintainedEngine
   /** Of the first account: as set, or derived from the keyring. */
   readonly rootCredentials: RootCredentials
   close(): Promise<void>
@@ -99,6 +100,7 @@ async function open(
 
   const kms = await openKms(settings, directory, keyring, onKmsCall)
   closers.add('key service', () => kms.close())
+  await importStaticKey(settings, kms)
 
   const { currentId, keys } = keyring.metadataKeys
   const recordSealer = new RecordSealer({ currentKeyId: currentId, keys })
@@ -123,7 +125,6 @@ async function open(
     random,
   })
   closers.add('engine', () => engine.close())
-  await importStaticKey(settings, engine, accounts.rootAccountId)
   return {
     settings,
     directory,
@@ -162,14 +163,18 @@ const configuredCredentials = ({ rootUser, rootPassword }: Settings): RootCreden
 
 const defaultKeyOf = ({ staticKey, defaultKey }: Settings): string => staticKey?.split(':')[0] ?? defaultKey
 
-/** MinIO's static key: imported the first time, and from then on a key like any other. */
-async function importStaticKey({ staticKey }: Settings, engine: Engine, rootAccountId: string): Promise<void> {
+/**
+ * MinIO's static key: imported the first time, before the engine would make the default key itself; from then on a key
+ * like any other, with versions of its own.
+ */
+async function importStaticKey({ staticKey }: Settings, kms: Kms): Promise<void> {
   if (staticKey === undefined) return
   const [name = '', text = ''] = staticKey.split(':')
-  if ((await engine.listKeys(name)).some((key) => key.state !== 'missing')) return
   const material = Buffer.from(text, 'base64')
   try {
-    await engine.importKey({ requester: { accountId: rootAccountId, isRootAccount: true }, name, material })
+    await kms.importKey(name, material)
+  } catch (error) {
+    if (!(error instanceof KmsError && error.code === 'key-exists')) throw error
   } finally {
     material.fill(0)
   }
