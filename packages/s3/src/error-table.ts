@@ -113,6 +113,7 @@ export const errorTable = {
   },
   'KMS.NotFoundException': { status: 400, message: 'The specified KMS key does not exist.' },
   'KMS.ThrottlingException': { status: 400, message: 'The rate of requests to the key service is too high.' },
+  KeyAlreadyExists: { status: 409, message: 'A key of that name exists already.' },
   KeyInUse: { status: 409, message: 'Objects depend on the key.' },
   KeyTooLongError: { status: 400, message: 'Your key is too long' },
   MalformedACLError: {

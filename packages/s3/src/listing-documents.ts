@@ -22,7 +22,7 @@ import {
   type ListUploadsParameters,
   type ListVersionsParameters,
 } from './listing-parameters.ts'
-import { formatOwner } from './owner.ts'
+import { formatOwner, OwnerWriter } from './owner.ts'
 import { element, escapeXml, quoteEtag, wrap, xmlDocument, xmlTimestamp } from './xml-writer.ts'
 
 /** The same shapes as the engine's. */
@@ -117,10 +117,11 @@ function writeEntries<T>(page: ListedPage<T>, writeName: NameWriter, writeItem: 
 
 function objectWriter(writeName: NameWriter, showsOwner: boolean): (item: ObjectSummary) => string {
   const clock = new SecondClock()
+  const owners = new OwnerWriter()
   return (item) =>
     `<Contents><Key>${writeName(item.name)}</Key><LastModified>${clock.format(item.lastModifiedMs)}</LastModified>` +
     `<ETag>&quot;${escapeXml(item.etag)}&quot;</ETag>${checksumKind(item.checksum)}<Size>${item.sizeBytes}</Size>` +
-    `${showsOwner ? formatOwner(item.ownerAccountId) : ''}<StorageClass>${escapeXml(item.storageClass)}</StorageClass></Contents>`
+    `${showsOwner ? owners.format(item.ownerAccountId) : ''}<StorageClass>${escapeXml(item.storageClass)}</StorageClass></Contents>`
 }
 
 function lastEntry(page: ListedPage<{ readonly name: string }>): string | undefined {
@@ -184,11 +185,11 @@ export function formatListObjectsV2(
   )
 }
 
-function writeVersion(item: VersionSummary, write: NameWriter, clock: SecondClock): string {
+function writeVersion(item: VersionSummary, write: NameWriter, clock: SecondClock, owners: OwnerWriter): string {
   const start =
     `<Key>${write(item.name)}</Key><VersionId>${escapeXml(item.versionId)}</VersionId>` +
     `<IsLatest>${item.isLatest}</IsLatest><LastModified>${clock.format(item.lastModifiedMs)}</LastModified>`
-  const owner = formatOwner(item.ownerAccountId)
+  const owner = owners.format(item.ownerAccountId)
   if (item.deleteMarker) return `<DeleteMarker>${start}${owner}</DeleteMarker>`
   return (
     `<Version>${start}<ETag>&quot;${escapeXml(item.etag)}&quot;</ETag>${checksumKind(item.checksum)}` +
@@ -204,7 +205,10 @@ export function formatListVersions(
 ): string {
   const write = nameWriter(parameters)
   const clock = new SecondClock()
-  const { items, prefixes } = writeEntries(page, write, (item: VersionSummary) => writeVersion(item, write, clock))
+  const owners = new OwnerWriter()
+  const { items, prefixes } = writeEntries(page, write, (item: VersionSummary) =>
+    writeVersion(item, write, clock, owners),
+  )
   const last = page.items[page.items.length - 1]
   const nextVersion = page.truncated && last?.kind === 'item' ? last.item.versionId : undefined
   return xmlDocument(

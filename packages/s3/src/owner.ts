@@ -7,9 +7,6 @@
 import { createHash } from 'node:crypto'
 import { element, wrap } from './xml-writer.ts'
 
-const maxCached = 1000
-const cache = new Map<string, string>()
-
 /** The canonical user id of an account. The same for ever: clients may keep it. */
 export function canonicalUserId(accountId: string): string {
   return createHash('sha256').update(`canonical user of account ${accountId}`).digest('hex')
@@ -17,12 +14,19 @@ export function canonicalUserId(accountId: string): string {
 
 /** `<Owner>` or `<Initiator>`. */
 export function formatOwner(accountId: string, name: 'Owner' | 'Initiator' = 'Owner'): string {
-  const key = `${name}/${accountId}`
-  let text = cache.get(key)
-  if (text === undefined) {
-    text = wrap(name, element('ID', canonicalUserId(accountId)) + element('DisplayName', accountId))
-    if (cache.size >= maxCached) cache.clear()
-    cache.set(key, text)
+  return wrap(name, element('ID', canonicalUserId(accountId)) + element('DisplayName', accountId))
+}
+
+/** Writes the owners of one page: entry after entry has the same. */
+export class OwnerWriter {
+  #accountId: string | undefined
+  #text = ''
+
+  format(accountId: string): string {
+    if (accountId !== this.#accountId) {
+      this.#accountId = accountId
+      this.#text = formatOwner(accountId)
+    }
+    return this.#text
   }
-  return text
 }

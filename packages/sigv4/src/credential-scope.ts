@@ -33,10 +33,17 @@ export function parseTimestamp(text: string): number | undefined {
   const hour = digits(text, 9, 11)
   const minute = digits(text, 11, 13)
   const second = digits(text, 13, 15)
-  if (year < 0 || month < 0 || day < 0 || hour < 0 || minute < 0 || second < 0) return undefined
-  const timeMs = Date.UTC(year, month - 1, day, hour, minute, second)
-  // A date that does not exist (February 30th, hour 24) comes back as another one. Years below 100 are not ours.
-  return year >= 100 && formatTimestamp(timeMs) === text ? timeMs : undefined
+  if (hour < 0 || minute < 0 || second < 0) return undefined
+  if (year < 1970 || day < 1 || day > daysOf(year, month) || hour > 23 || minute > 59 || second > 59) return undefined
+  return Date.UTC(year, month - 1, day, hour, minute, second)
+}
+
+const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+/** Days of a month, 0 for a month that there is not. */
+function daysOf(year: number, month: number): number {
+  const isLeap = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  return (monthDays[month - 1] ?? 0) + (isLeap ? 1 : 0)
 }
 
 /** Whether `text` has the form `yyyymmdd`. */
