@@ -18,8 +18,9 @@ const algorithms = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const
 type Algorithm = (typeof algorithms)[number]
 let server: TestServer
 
+await loadChecksums()
+
 beforeAll(async () => {
-  await loadChecksums()
   server = await startServer()
   await server.raw.send({ method: 'PUT', bucket })
 })

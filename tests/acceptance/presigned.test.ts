@@ -4,23 +4,29 @@
  * @module
  */
 
-import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keyOne, sseC } from '../support/encryption-headers.ts'
+import { sdkClient } from '../support/sdk-client.ts'
 import { startServer, type TestServer } from '../support/test-server.ts'
 
 const bucket = 'presigned'
 const name = 'a b+c'
 let server: TestServer
+/** Does not sign the checksum of a body that is not there yet. */
+let sdk: S3Client
 
 beforeAll(async () => {
   server = await startServer()
+  const { endpoint, credentials, region } = server
+  sdk = sdkClient(endpoint, credentials, region, { requestChecksumCalculation: 'WHEN_REQUIRED' })
   await server.raw.send({ method: 'PUT', bucket })
   await server.raw.send({ method: 'PUT', bucket, name, body: 'data' })
 })
 
 afterAll(async () => {
+  sdk?.destroy()
   await server?.stop()
 })
 
@@ -135,18 +141,22 @@ describe('a presigned URL', () => {
   })
 
   it('of the SDK gives the object the encryption and metadata that it was signed for', async () => {
-    const url = new URL(
-      await getSignedUrl(
-        server.sdk,
-        new PutObjectCommand({ Bucket: bucket, Key: 'hoisted', ServerSideEncryption: 'aws:kms', Metadata: { a: 'b' } }),
-      ),
-    )
-    expect(url.searchParams.get('x-amz-server-side-encryption')).toBe('aws:kms')
+    const sse = 'x-amz-server-side-encryption'
+    const command = (Key: string) =>
+      new PutObjectCommand({ Bucket: bucket, Key, ServerSideEncryption: 'aws:kms', Metadata: { a: 'b' } })
+    const header = new URL(await getSignedUrl(sdk, command('header')))
+    expect(header.searchParams.get(sse)).toBeNull()
+    const bare = await server.raw.sendAsIs('PUT', header.pathname + header.search, {}, 'data')
+    expect([bare.status, bare.code]).toEqual([403, 'SignatureDoesNotMatch'])
+    const sent = await server.raw.sendAsIs('PUT', header.pathname + header.search, { [sse]: 'aws:kms' }, 'data')
+    expect([sent.status, sent.headers[sse], sent.text]).toEqual([200, 'aws:kms'])
+    const url = new URL(await getSignedUrl(sdk, command('hoisted'), { hoistableHeaders: new Set([sse]) }))
+    expect(url.searchParams.get(sse)).toBe('aws:kms')
     const written = await server.raw.sendAsIs('PUT', url.pathname + url.search, {}, 'data')
     expect([written.status, written.headers['x-amz-server-side-encryption']]).toEqual([200, 'aws:kms'])
     const head = await server.raw.send({ method: 'HEAD', bucket, name: 'hoisted' })
     expect(head.headers).toMatchObject({ 'x-amz-server-side-encryption': 'aws:kms', 'x-amz-meta-a': 'b' })
-    const read = new URL(await getSignedUrl(server.sdk, new GetObjectCommand({ Bucket: bucket, Key: 'hoisted' })))
+    const read = new URL(await getSignedUrl(sdk, new GetObjectCommand({ Bucket: bucket, Key: 'hoisted' })))
     expect((await server.raw.sendAsIs('GET', read.pathname + read.search)).text).toBe('data')
   })
 

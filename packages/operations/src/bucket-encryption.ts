@@ -25,7 +25,10 @@ export const putBucketEncryption: Operation = {
   on: 'bucket',
   run: async (call) => {
     // Whether the key exists is not asked: AWS and Ceph take the document, and a write says so (12 no. 24).
-    const encryption = parseBucketEncryption(await readDocument(call))
+    const document = await readDocument(call)
+    // No body is no rule (2.2), not a missing body as elsewhere.
+    if (document.length === 0) throw s3Error('MalformedXML')
+    const encryption = parseBucketEncryption(document)
     await call.context.engine.changeBucket(call.bucket, { encryption })
     return { status: 200 }
   },
