@@ -13,6 +13,7 @@ import { CommitLoop } from './commit-loop.ts'
 import { completeUpload } from './complete-upload.ts'
 import type { EngineContext, EngineOptions, EngineSettings } from './context.ts'
 import type { Engine } from './contract.ts'
+import { copyObject } from './copy-object.ts'
 import { createUpload } from './create-upload.ts'
 import { DataKeyPool } from './data-key-pool.ts'
 import { deleteObject } from './delete-object.ts'
@@ -45,6 +46,7 @@ import { type SweepReport, sweep } from './sweep.ts'
 import { getTags, putTags } from './tags.ts'
 import { Turns } from './turns.ts'
 import { uploadPart } from './upload-part.ts'
+import { uploadPartCopy } from './upload-part-copy.ts'
 
 /** What only the server and its maintenance see of an engine. */
 export interface EngineMaintenance {
@@ -134,6 +136,7 @@ export function assembleEngine(context: EngineContext): MaintainedEngine {
     headObject: (input) => headObject(context, input),
     getObjectAttributes: (input) => getObjectAttributes(context, input),
     deleteObject: (input) => deleteObject(context, input),
+    copyObject: (input) => copyObject(context, input),
     getTags: (input) => getTags(context, input),
     putTags: (input) => putTags(context, input),
 
@@ -143,6 +146,7 @@ export function assembleEngine(context: EngineContext): MaintainedEngine {
 
     createUpload: (input) => createUpload(context, input),
     uploadPart: (input) => uploadPart(context, input),
+    uploadPartCopy: (input) => uploadPartCopy(context, input),
     listParts: (input) => listParts(context, input),
     completeUpload: (input) => completeUpload(context, input),
     abortUpload: (input) => abortUpload(context, input),
