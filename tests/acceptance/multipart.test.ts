@@ -85,7 +85,7 @@ describe('a multipart upload', () => {
     const got = await server.raw.send({ method: 'GET', bucket, name, headers: read })
     expect(sameBytes(got.body, content)).toBe('same')
     expect(got.headers).toMatchObject({ etag: done.element('ETag'), 'x-amz-meta-a': 'b', 'content-type': 'text/x' })
-    const part = await server.raw.send({ method: 'GET', bucket, name, query: { partNumber: '2' }, headers: read })
+    const part = await server.raw.send({ method: 'GET', bucket, name, query: { partNumber: '7' }, headers: read })
     expect([part.status, part.headers['x-amz-mp-parts-count']]).toEqual([206, '3'])
     expect(sameBytes(part.body, content.subarray(5 * mib, 10 * mib))).toBe('same')
   })

@@ -149,7 +149,7 @@ describe('a presigned URL', () => {
     const bare = await server.raw.sendAsIs('PUT', header.pathname + header.search, {}, 'data')
     expect([bare.status, bare.code]).toEqual([403, 'SignatureDoesNotMatch'])
     const sent = await server.raw.sendAsIs('PUT', header.pathname + header.search, { [sse]: 'aws:kms' }, 'data')
-    expect([sent.status, sent.headers[sse], sent.text]).toEqual([200, 'aws:kms'])
+    expect([sent.status, sent.headers[sse]]).toEqual([200, 'aws:kms'])
     const url = new URL(await getSignedUrl(sdk, command('hoisted'), { hoistableHeaders: new Set([sse]) }))
     expect(url.searchParams.get(sse)).toBe('aws:kms')
     const written = await server.raw.sendAsIs('PUT', url.pathname + url.search, {}, 'data')
