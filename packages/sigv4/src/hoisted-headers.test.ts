@@ -19,6 +19,20 @@ describe('withHoistedHeaders', () => {
     expect(merged).toEqual({ 'x-amz-acl': 'private' })
   })
 
+  it('gives values as the bytes that a header would carry', () => {
+    const merged = withHoistedHeaders({}, parseQuery('x-amz-meta-a=%C3%BC%F0%9F%98%80'))
+    expect(merged).toEqual({ 'x-amz-meta-a': Buffer.from('ü😀').toString('latin1') })
+  })
+
+  it('refuses what no header could carry', () => {
+    for (const value of ['a%0d%0ab', '%00', '%7f']) {
+      const run = () => withHoistedHeaders({}, parseQuery(`x-amz-meta-a=${value}`))
+      expect(run).toThrow(
+        expect.objectContaining({ code: 'InvalidArgument', fields: { ArgumentName: 'x-amz-meta-a' } }),
+      )
+    }
+  })
+
   it('returns the very headers when there is nothing to add', () => {
     const headers = { host: 'h' }
     expect(withHoistedHeaders(headers, parseQuery('list-type=2&prefix=a'))).toBe(headers)

@@ -6,7 +6,7 @@
  */
 
 import type { SignableHeaders } from './canonical-request.ts'
-import { SigV4Error } from './sigv4-error.ts'
+import { invalidArgument, SigV4Error } from './sigv4-error.ts'
 
 const authenticationNames: ReadonlySet<string> = new Set([
   'x-amz-algorithm',
@@ -25,10 +25,11 @@ const customerKeyNames: ReadonlySet<string> = new Set([
 ])
 
 /**
- * The headers of a request with those hoisted into its query added. A real header wins over a hoisted one. Returns `headers`
- * itself when there is nothing to add.
+ * The headers of a request with those hoisted into its query added, in the form of headers (one unit per byte of UTF-8). A
+ * real header wins over a hoisted one. Returns `headers` itself when there is nothing to add.
  *
- * @throws SigV4Error `InvalidRequest` when a customer's encryption key stands in the query, where every log shows it
+ * @throws SigV4Error `InvalidRequest` when a customer's encryption key stands in the query, where every log shows it;
+ * `InvalidArgument` for a value that no header could have
  */
 export function withHoistedHeaders<Headers extends SignableHeaders>(
   headers: Headers,
@@ -47,7 +48,19 @@ export function withHoistedHeaders<Headers extends SignableHeaders>(
     }
     if (headers[lower] !== undefined) continue
     merged ??= { ...headers }
-    merged[lower] ??= value
+    merged[lower] ??= headerText(lower, value)
   }
   return (merged as Headers | undefined) ?? headers
+}
+
+function headerText(name: string, value: string): string {
+  let isAscii = true
+  for (let index = 0; index < value.length; index++) {
+    const unit = value.charCodeAt(index)
+    if ((unit < 0x20 && unit !== 0x09) || unit === 0x7f) {
+      throw invalidArgument('A header value in the query holds a control character.', name)
+    }
+    if (unit > 0x7f) isAscii = false
+  }
+  return isAscii ? value : Buffer.from(value, 'utf8').toString('latin1')
 }
