@@ -18,10 +18,12 @@ export {
 export { type CrcAlgorithm, combineCrc } from './crc-combine.ts'
 export { CryptoError, type CryptoErrorCode } from './crypto-error.ts'
 export { openBytes, sealBytes } from './dare.ts'
+export { cipherIds, type DareFraming, dare2 } from './dare-framing.ts'
 export { LegacyDareOpener, type LegacyDareOpenerOptions, openLegacyBytes } from './dare-legacy.ts'
 export { DareOpener, type DareOpenerOptions } from './dare-opener.ts'
 export { DareSealer, type DareSealerOptions } from './dare-sealer.ts'
 export {
+  headerSizeBytes,
   maxStreamSizeBytes,
   openedSize,
   packageCount,

@@ -124,7 +124,12 @@ async function decrypt(
   }
 }
 
-function plainDataKey(context: EngineContext, keyringKeyId: number, salt: Uint8Array): Buffer {
+/** The data key of an object without server-side encryption; the caller zeroes it. @throws EngineError `InternalError` */
+export function plainDataKey(
+  context: Pick<EngineContext, 'plainDataKeys'>,
+  keyringKeyId: number,
+  salt: Uint8Array,
+): Buffer {
   const key = context.plainDataKeys.keys.get(keyringKeyId)
   if (!key) throw new EngineError('InternalError', { cause: new Error(`the keyring has no data key ${keyringKeyId}`) })
   return deriveKey(key, plainLabel, salt)
