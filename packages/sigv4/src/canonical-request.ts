@@ -52,12 +52,16 @@ function isBlank(unit: number): boolean {
   return unit === 0x20 || unit === 0x09
 }
 
+/** The value of a header by a name that a client chose: what every object has (`constructor`) is no header. */
+export function headerOf(headers: SignableHeaders, name: string): string | readonly string[] | undefined {
+  return Object.hasOwn(headers, name) ? headers[name] : undefined
+}
+
 /** The canonical value of a header that may have been sent several times, or `undefined` when it was not sent. */
 export function joinedHeaderValue(headers: SignableHeaders, name: string): string | undefined {
-  const value = headers[name]
-  if (value === undefined || typeof value === 'string')
-    return value === undefined ? undefined : canonicalHeaderValue(value)
-  return value.map(canonicalHeaderValue).join(',')
+  const value = headerOf(headers, name)
+  if (value === undefined) return undefined
+  return typeof value === 'string' ? canonicalHeaderValue(value) : value.map(canonicalHeaderValue).join(',')
 }
 
 /**

@@ -124,6 +124,15 @@ describe('verifySignature', () => {
     expect(failure(() => verify({ ...request, headers })).code).toBe('SignatureDoesNotMatch')
   })
 
+  it('does not take what every object has for a header', () => {
+    const request = signed(get)
+    for (const name of ['constructor', 'toString', '__proto__'].map((text) => text.toLowerCase())) {
+      const authorization = String(request.headers.authorization).replace('host;', `${name};host;`)
+      const headers = { ...request.headers, authorization }
+      expect(failure(() => verify({ ...request, headers })).code).toBe('SignatureDoesNotMatch')
+    }
+  })
+
   it('shows the string to sign but neither key nor expected signature', () => {
     const request = { ...signed(get), method: 'DELETE' }
     const error = failure(() => verify(request))

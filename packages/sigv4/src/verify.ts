@@ -10,7 +10,7 @@
 
 import { timingSafeEqual } from 'node:crypto'
 import { type ParsedAuthorization, signatureMismatch } from './authorization.ts'
-import { canonicalRequest, hmacSha256, type SignableRequest, stringToSign } from './canonical-request.ts'
+import { canonicalRequest, headerOf, hmacSha256, type SignableRequest, stringToSign } from './canonical-request.ts'
 import { formatScope } from './credential-scope.ts'
 import { SigV4Error } from './sigv4-error.ts'
 
@@ -56,6 +56,6 @@ function checkSignedHeaders(parsed: ParsedAuthorization, request: SignableReques
   }
   // A header that was signed but is gone cannot be told from one that never was: refused, whatever its value was.
   for (const name of parsed.signedHeaders) {
-    if (request.headers[name] === undefined) throw signatureMismatch({ AWSAccessKeyId: parsed.accessKeyId })
+    if (headerOf(request.headers, name) === undefined) throw signatureMismatch({ AWSAccessKeyId: parsed.accessKeyId })
   }
 }
