@@ -97,6 +97,8 @@ describe('parseObjectMetadata', () => {
     ['content-type', 'a\r\nset-cookie: b', 'InvalidArgument'],
     ['cache-control', 'a\u0000', 'InvalidArgument'],
     ['content-disposition', 'a\u0100', 'InvalidArgument'],
+    ['x-amz-meta-a b', '1', 'InvalidArgument'],
+    ['x-amz-meta-\u00fc', '1', 'InvalidArgument'],
   ])('refuses %s: %j', (name, value, code) => {
     expect(failure(() => parseObjectMetadata({ [name]: value })).code).toBe(code)
   })

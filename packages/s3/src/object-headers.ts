@@ -40,6 +40,8 @@ const standardHeaders: readonly (readonly [header: string, field: TextField])[] 
 ]
 
 const userPrefix = 'x-amz-meta-'
+// Names from a query or a form need not be what a response can carry (RFC 9110 5.6.2).
+const headerName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
 const maxUserMetadataBytes = 2048
 /** What S3 answers where no content type was given. */
 export const defaultContentType = 'binary/octet-stream'
@@ -66,6 +68,7 @@ export function parseObjectMetadata(headers: RequestHeaders): ObjectMetadata {
     if (!name.startsWith(userPrefix)) continue
     const value = headers[name]
     if (value === undefined) continue
+    if (!headerName.test(name)) throw invalidArgument('The name of a metadata entry is not a header name.', name)
     const text = decodeMetadataValue(value)
     sizeBytes += name.length - userPrefix.length + Buffer.byteLength(text, 'utf8')
     userMetadata.set(name.slice(userPrefix.length), text)
