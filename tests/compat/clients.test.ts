@@ -67,14 +67,13 @@ const awsTest: ClientTest = async () => {
     ['named', '--sse aws:kms --sse-kms-key-id strongroom-default', ''],
     ['c', '--sse-c AES256 --sse-c-key fileb://../key', '--sse-c AES256 --sse-c-key fileb://../key'],
   ] as const
-  await shell(`${aws} s3 mb s3://aws-bucket`, options)
+  await shell(`${aws} s3 mb s3://aws-bucket; mkdir source; cp ../small ../large ../empty source`, options)
   for (const [mode, put, get] of modes) {
+    const target = `s3://aws-bucket/${mode}`
+    const copy = `${aws} s3 cp --quiet --recursive`
+    await shell(`${copy} ${put} source ${target}; ${copy} ${get} ${target} back-${mode}`, options)
     for (const file of ['small', 'large', 'empty']) {
-      await shell(
-        `${aws} s3 cp --quiet ${put} ../${file} s3://aws-bucket/${mode}/${file}; ${aws} s3 cp --quiet ${get} s3://aws-bucket/${mode}/${file} ${mode}-${file}`,
-        options,
-      )
-      expect(await sameContent(join(base, file), join(directory, `${mode}-${file}`)), `${mode} ${file}`).toBe(true)
+      expect(await sameContent(join(base, file), join(directory, `back-${mode}`, file)), `${mode} ${file}`).toBe(true)
     }
   }
   expect(await shell(`${aws} s3api head-object --bucket aws-bucket --key kms/large`, options)).toContain('"aws:kms"')
@@ -89,7 +88,7 @@ const boto3Test: ClientTest = async () => {
   const program = `
 import boto3, os
 from botocore.config import Config
-s3 = boto3.client('s3', endpoint_url=os.environ['AWS_ENDPOINT_URL'], config=Config(s3={'addressing_style': 'path'}))
+s3 = boto3.client('s3', endpoint_url=os.environ['AWS_ENDPOINT_URL'], config=Config(signature_version='s3v4', s3={'addressing_style': 'path'}))
 s3.create_bucket(Bucket='boto')
 key = open('../key', 'rb').read()
 sse_c = {'SSECustomerAlgorithm': 'AES256', 'SSECustomerKey': key}
