@@ -20,7 +20,7 @@ interface Row {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
   readonly auth?: 'none'
-  /** What later rows call the upload id that this one returns. */
+  /** What later rows call the upload id or entity tag that this one returns. */
   readonly creates?: string
   readonly status: number
   readonly code?: string
@@ -97,10 +97,9 @@ class Replay {
       ...(row.body === undefined ? {} : { body: this.#filled(row.body) }),
       ...(row.auth === undefined ? {} : { auth: row.auth }),
     })
-    const uploadId = answer.element('UploadId')
-    if (row.creates !== undefined && uploadId !== undefined) this.#values.set(row.creates, uploadId)
-    const etag = answer.headers.etag ?? answer.element('ETag')
-    if (etag !== undefined) this.#values.set(`{etag:${row.row}}`, etag.replaceAll('"', ''))
+    const etag = answer.headers.etag?.replaceAll('"', '')
+    const created = row.creates?.startsWith('{etag') === true ? etag : answer.element('UploadId')
+    if (row.creates !== undefined && created !== undefined) this.#values.set(row.creates, created)
     return answer
   }
 
