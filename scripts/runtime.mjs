@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
+import module from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
@@ -26,12 +27,17 @@ export function bunProgram() {
   return candidates.find((file) => existsSync(file) && statSync(file).size > 1_000_000)
 }
 
+/** Where the runtime can (Node.js 22.8 on), compiled code is kept between starts. */
+export function rememberCompiled() {
+  module.enableCompileCache?.(join(root, 'node_modules/.cache/strongroom'))
+}
+
 /** Runs `main(args)` of the server package: in this process on Node.js, as a child with the same terminal on Bun. */
 export async function runMain(args) {
   const main = join(root, 'packages/server/dist/main.js')
   if (runtime === 'node' || process.versions.bun !== undefined) {
-    const module = await import(pathToFileURL(main).href)
-    process.exitCode = await module.main(args, {
+    const program = await import(pathToFileURL(main).href)
+    process.exitCode = await program.main(args, {
       defaultData: join(root, 'data'),
       command: 'npx strongroom',
       runBench: async (given) => {

@@ -12,8 +12,9 @@ const fail = (error) => {
   process.exitCode = 1
 }
 Promise.all([import('./setup.mjs'), import('./runtime.mjs')])
-  .then(([{ setUp }, { runMain }]) => {
+  .then(([{ setUp }, { runMain, rememberCompiled }]) => {
     setUp()
+    rememberCompiled()
     return runMain(['server', ...process.argv.slice(2)])
   })
   .catch(fail)

@@ -11,6 +11,7 @@ const facts: BannerFacts = {
   hasOwnCredentials: false,
   isTerminal: true,
   command: 'npx strongroom',
+  target: '',
 }
 
 describe('the banner', () => {
@@ -32,6 +33,10 @@ describe('the banner', () => {
     expect(text).not.toContain('SECRET')
     expect(text).not.toContain('ACCESS')
     expect(text).toContain('npx strongroom credentials')
+  })
+
+  it('names the deployment where the command line would look for another', () => {
+    expect(banner({ ...facts, target: ' --data /data' })).toContain('eval "$(npx strongroom env --data /data)"')
   })
 
   it('does not repeat credentials that were set', () => {

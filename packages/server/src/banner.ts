@@ -19,11 +19,13 @@ export interface BannerFacts {
   readonly isTerminal: boolean
   /** How the command line is called here: `npx strongroom`, `strongroom`. */
   readonly command: string
+  /** Flags with which it finds this deployment, such as `--data DIR`; empty for the usual one. */
+  readonly target: string
 }
 
 /** Ends with a line break. */
 export function banner(facts: BannerFacts): string {
-  const { command } = facts
+  const { command, target } = facts
   const lines = [
     `Strongroom ${facts.version} is ready on ${facts.endpoints.join(' and ')}`,
     `  data         ${facts.dataDirectory}`,
@@ -36,7 +38,7 @@ export function banner(facts: BannerFacts): string {
       : []),
     '',
     'In another terminal:',
-    `  eval "$(${command} env)"`,
+    `  eval "$(${command} env${target})"`,
     '  aws --endpoint-url $AWS_ENDPOINT_URL s3 mb s3://demo',
     '  aws --endpoint-url $AWS_ENDPOINT_URL s3 cp README.md s3://demo/ --sse aws:kms',
     '  aws --endpoint-url $AWS_ENDPOINT_URL s3 ls s3://demo',
@@ -44,8 +46,8 @@ export function banner(facts: BannerFacts): string {
   return `${lines.join('\n')}\n`
 }
 
-function credentialLines({ credentials, hasOwnCredentials, isTerminal, command }: BannerFacts): string[] {
+function credentialLines({ credentials, hasOwnCredentials, isTerminal, command, target }: BannerFacts): string[] {
   if (hasOwnCredentials) return ['  credentials  as set']
-  if (!isTerminal) return [`  credentials  ${command} credentials`]
+  if (!isTerminal) return [`  credentials  ${command} credentials${target}`]
   return [`  access key   ${credentials.accessKeyId}`, `  secret key   ${credentials.secretAccessKey}`]
 }

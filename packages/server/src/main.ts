@@ -105,7 +105,8 @@ async function inWords<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function runServer({ settings, notices }: ResolvedSettings, version: string, command: string): Promise<number> {
+async function runServer(resolved: ResolvedSettings, version: string, command: string): Promise<number> {
+  const { settings, notices } = resolved
   const isTerminal = process.stdout.isTTY === true
   const write = (line: string): void => {
     process.stdout.write(line)
@@ -124,7 +125,7 @@ async function runServer({ settings, notices }: ResolvedSettings, version: strin
       credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
       ...(logsAccess ? { accessLog: lineWriter({ format, write }) } : {}),
     })
-    announce(server, { version, command, isTerminal, log })
+    announce(server, { version, command, target: targetOf(resolved), isTerminal, log })
     await stopping.first(() => server.reload())
     log.info('stopping: requests in flight may end; a second signal stops at once')
     await server.stop()
@@ -138,11 +139,20 @@ async function runServer({ settings, notices }: ResolvedSettings, version: strin
 interface Announcement {
   readonly version: string
   readonly command: string
+  readonly target: string
   readonly isTerminal: boolean
   readonly log: Logger
 }
 
-function announce(server: RunningServer, { version, command, isTerminal, log }: Announcement): void {
+/** Flags with which the command line finds a deployment that is not the usual one. */
+function targetOf({ settings, origins }: ResolvedSettings): string {
+  const named = (['data', 'metadata'] as const).filter((name) => origins.has(name))
+  return named.map((name) => ` --${name} ${shellQuoted(settings[name] ?? '')}`).join('')
+}
+
+const shellQuoted = (text: string): string => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`)
+
+function announce(server: RunningServer, { version, command, target, isTerminal, log }: Announcement): void {
   const { endpoints, caFile, deployment } = server
   const facts = {
     version,
@@ -152,7 +162,7 @@ function announce(server: RunningServer, { version, command, isTerminal, log }: 
   }
   if (!isTerminal) {
     log.info(
-      { ...facts, isTrialRootKey: deployment.rootKeySource.isTrial, credentials: `${command} credentials` },
+      { ...facts, isTrialRootKey: deployment.rootKeySource.isTrial, credentials: `${command} credentials${target}` },
       'ready',
     )
     return
@@ -164,6 +174,7 @@ function announce(server: RunningServer, { version, command, isTerminal, log }: 
     hasOwnCredentials: deployment.settings.rootUser !== undefined,
     isTerminal,
     command,
+    target,
   })
   process.stdout.write(text)
 }
