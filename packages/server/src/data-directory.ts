@@ -119,7 +119,8 @@ async function makeDirectory(root: string, now: () => number): Promise<Stamp> {
 
 async function refuseOthersDirectory(directory: string): Promise<void> {
   const names = (await readdir(directory)).filter((name) => !isHarmless(name))
-  if (names.length === 0) return
+  // A stamp that was not there a moment ago: another process makes the directory, and the stamp says whose it is.
+  if (names.length === 0 || names.includes(stampName)) return
   const what = names.includes('.minio.sys')
     ? 'is a MinIO drive: its objects can be copied over S3 (docs/guides), not opened in place'
     : 'is not empty and is not a Strongroom data directory'
@@ -175,8 +176,9 @@ async function adoptMetadataDirectory(metadata: string, root: string, stamp: Sta
   if (found === undefined) {
     await refuseOthersDirectory(metadata)
     await refuseLostMetadata(metadata, root)
-    await createStamp(metadata, stamp)
-  } else if (found.deployment !== stamp.deployment) {
+  }
+  const { deployment } = found ?? (await createStamp(metadata, stamp))
+  if (deployment !== stamp.deployment) {
     throw new ServerError('data-directory', `${metadata} belongs to another deployment than ${root}`)
   }
 }
@@ -188,7 +190,8 @@ async function adoptMetadataDirectory(metadata: string, root: string, stamp: Sta
 async function refuseLostMetadata(metadata: string, root: string): Promise<void> {
   const entries = await readdir(root, { withFileTypes: true })
   const hasLived = entries.some((entry) => entry.isFile() && entry.name !== stampName && !isHarmless(entry.name))
-  if (!hasLived) return
+  // Another process that makes the deployment at this moment wrote the metadata stamp before its keyring.
+  if (!hasLived || (await readStamp(metadata)) !== undefined) return
   throw new ServerError(
     'data-directory',
     `${metadata} is empty, but ${root} has been in use: name its metadata directory with --metadata`,
