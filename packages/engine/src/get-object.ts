@@ -102,10 +102,10 @@ function readHead(bucket: Bucket, name: string, record: ObjectVersion, plan: Rea
 
 /** A version for response headers. */
 export function objectHead(bucket: Bucket, name: string, record: ObjectVersion): ObjectHead {
-  const { details, envelope, data, checksum } = record
+  const { details, envelope, etag, checksum } = record
   return {
     name,
-    etag: formatEtag(record.etag),
+    etag: formatEtag(etag),
     sizeBytes: record.sizeBytes,
     lastModifiedMs: record.lastModifiedMs,
     ...(bucket.versioning === 'unset' ? undefined : { versionId: formatVersionId(record) }),
@@ -113,6 +113,6 @@ export function objectHead(bucket: Bucket, name: string, record: ObjectVersion):
     tagCount: record.tagCount,
     encryption: encryptionInfoOf(envelope, details.context),
     ...(checksum ? { checksum } : undefined),
-    ...(data.kind === 'manifest' ? { partCount: data.partCount } : undefined),
+    ...(etag.partCount > 0 ? { partCount: etag.partCount } : undefined),
   }
 }

@@ -8,7 +8,7 @@ import type { EngineContext } from './context.ts'
 import type { Engine, ObjectAttributes, ObjectPart } from './contract.ts'
 import { findReadable, objectHead, verifyCustomerKey } from './get-object.ts'
 import type { PartTable } from './part-tables.ts'
-import { tableOf } from './read-plan.ts'
+import { visibleParts } from './read-plan.ts'
 import { withSnapshot } from './with-snapshot.ts'
 
 /** @throws EngineError as `headObject` */
@@ -20,7 +20,7 @@ export function getObjectAttributes(
     const { record } = await findReadable(context, snapshot, input)
     await verifyCustomerKey(context, snapshot, input, record)
     const head = objectHead(input.bucket, input.name, record)
-    const table = await tableOf(context, snapshot, record)
+    const table = await visibleParts(context, snapshot, record)
     return table ? { head, parts: pageOfParts(table, input.partNumberMarker, input.maxParts) } : { head }
   })
 }

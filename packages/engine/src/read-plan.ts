@@ -33,6 +33,18 @@ export async function tableOf(
 }
 
 /**
+ * The part table, where clients see parts: of an object that an upload made. A copy shares the table, and is one part to
+ * clients, as it would be if its data had been read.
+ */
+export async function visibleParts(
+  context: EngineContext,
+  snapshot: Snapshot,
+  record: ObjectVersion,
+): Promise<PartTable | undefined> {
+  return record.etag.partCount > 0 ? tableOf(context, snapshot, record) : undefined
+}
+
+/**
  * Resolves range and part number.
  *
  * @throws EngineError `InvalidRange`, `InvalidPartNumber`, `InvalidRequest` for both at once
@@ -50,7 +62,7 @@ export async function planRead(
         message: 'Cannot specify both Range header and partNumber query parameter',
       })
     }
-    const span = partSpan(await tableOf(context, snapshot, record), sizeBytes, partNumber)
+    const span = partSpan(await visibleParts(context, snapshot, record), sizeBytes, partNumber)
     if (span) return { ...span, isPartial: sizeBytes > 0 }
     // Spec 1.6.2: Ceph's tests want InvalidPart.
     throw new EngineError(context.settings.compatibility === 'ceph' ? 'InvalidPart' : 'InvalidPartNumber')
