@@ -153,7 +153,7 @@ export class RawClient {
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
         response.on('error', reject)
         response.on('end', () =>
-          resolve(rawResponse(response.statusCode ?? 0, response.headers, Buffer.concat(chunks))),
+          resolve(new ReadResponse(response.statusCode ?? 0, response.headers, Buffer.concat(chunks))),
         )
         response.on('close', () => {
           if (!response.complete) reject(new Error('the connection was cut in the middle of the answer'))
@@ -178,21 +178,43 @@ function queryOf(input: RawRequest): string {
     .join('&')
 }
 
-function rawResponse(status: number, headers: IncomingHttpHeaders, body: Buffer): RawResponse {
-  const text = body.toString()
-  const elements = (name: string): string[] =>
-    [...text.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, 'g'))].map((match) => unescapeXml(match[1] ?? ''))
-  const element = (name: string): string | undefined => elements(name)[0]
-  const isError = text.includes('<Error>')
-  return {
-    status,
-    headers,
-    body,
-    text,
-    code: isError ? element('Code') : undefined,
-    message: isError ? element('Message') : undefined,
-    element,
-    elements,
+/** Text only when it is asked for: most bodies are large contents. */
+class ReadResponse implements RawResponse {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+  #text: string | undefined
+
+  constructor(status: number, headers: IncomingHttpHeaders, body: Buffer) {
+    this.status = status
+    this.headers = headers
+    this.body = body
+  }
+
+  get text(): string {
+    this.#text ??= this.body.toString()
+    return this.#text
+  }
+
+  get code(): string | undefined {
+    return this.#isError ? this.element('Code') : undefined
+  }
+
+  get message(): string | undefined {
+    return this.#isError ? this.element('Message') : undefined
+  }
+
+  get #isError(): boolean {
+    return this.status >= 300 && this.text.includes('<Error>')
+  }
+
+  element(name: string): string | undefined {
+    return this.elements(name)[0]
+  }
+
+  elements(name: string): string[] {
+    const matches = this.text.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, 'g'))
+    return [...matches].map((match) => unescapeXml(match[1] ?? ''))
   }
 }
 
