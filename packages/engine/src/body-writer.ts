@@ -14,7 +14,7 @@ import type { WriteBody } from './contract.ts'
 import { EngineError } from './engine-error.ts'
 import { formatId } from './ids.ts'
 import { streamNonceBytes } from './object-record.ts'
-import { newBlobId } from './session.ts'
+import { newBlobId, newInlineId } from './session.ts'
 import { dataKey } from './tables.ts'
 
 /** A body that was sealed. */
@@ -49,7 +49,7 @@ export async function writeBody(
   const digests = digestWhole(body, bytes, wantsMd5)
   if (sizeBytes === 0) return { sizeBytes, ...digests, putInto: () => {}, discard: async () => {} }
   const stream = {
-    blobId: newBlobId(context.session, context.random),
+    blobId: newInlineId(context.session, context.random),
     isInline: true,
     nonce: context.random(streamNonceBytes),
   }

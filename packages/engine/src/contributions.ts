@@ -13,7 +13,6 @@ import type { Envelope } from './envelope-record.ts'
 import type { ObjectRecord, ObjectVersion, StoredStream } from './object-record.ts'
 import type { TablePart } from './part-table.ts'
 import {
-  type BucketCount,
   bucketCountKey,
   bucketCounts,
   type KeyCount,
@@ -66,7 +65,8 @@ export interface Reference {
 
 /** Sums of contributions. Zero sums stay in the maps: they mean "touched, and nothing changed". */
 export class Tally {
-  readonly counts = new Map<string, { readonly key: Uint8Array; delta: number }>()
+  readonly #bucketRows = new Map<string, CountRow>()
+  readonly #keyRows = new Map<string, CountRow>()
   readonly uses = new Map<string, { readonly key: Uint8Array; delta: number }>()
   readonly references = new Map<string, { readonly reference: Reference; delta: number }>()
 
@@ -76,8 +76,57 @@ export class Tally {
     return this
   }
 
-  count(key: Uint8Array, delta: number): void {
-    sum(this.counts, key, delta)
+  /** The sums of the counters, by their key as latin1 text. Made anew each time. */
+  get counts(): ReadonlyMap<string, { readonly key: Uint8Array; readonly delta: number }> {
+    const counts = new Map<string, { readonly key: Uint8Array; readonly delta: number }>()
+    for (const rows of [this.#bucketRows, this.#keyRows]) {
+      for (const { figures, keyOf } of rows.values()) {
+        figures.forEach((delta, what) => {
+          const key = keyOf(what)
+          counts.set(mapKeyOf(key), { key, delta })
+        })
+      }
+    }
+    return counts
+  }
+
+  /** What a commit has to add to counters. */
+  *additions(): Generator<{ readonly key: Uint8Array; readonly delta: number }> {
+    for (const rows of [this.#bucketRows, this.#keyRows]) {
+      for (const { figures, keyOf } of rows.values()) {
+        for (const [what, delta] of figures.entries()) if (delta !== 0) yield { key: keyOf(what), delta }
+      }
+    }
+  }
+
+  /** Adds to the counters of a bucket, in the order of `bucketCounts`. */
+  countForBucket(bucketId: Uint8Array, objects: number, versions: number, sizeBytes: number): void {
+    const row = rowOf(this.#bucketRows, mapKeyOf(bucketId), bucketCounts.length, (what) =>
+      bucketCountKey.encode(bucketId, what),
+    )
+    row[0] = (row[0] ?? 0) + objects
+    row[1] = (row[1] ?? 0) + versions
+    row[2] = (row[2] ?? 0) + sizeBytes
+  }
+
+  /** Adds to the counters of the key that an envelope needs, if it needs one. */
+  countForKey(
+    bucketId: Uint8Array,
+    envelope: Envelope,
+    figures: Partial<Record<KeyCount, number>>,
+    times: number,
+  ): void {
+    if (!('keyId' in envelope)) return
+    const { keyId, keyVersion } = envelope
+    const id = `${mapKeyOf(keyId)}${mapKeyOf(bucketId)}${keyVersion}`
+    const row = rowOf(this.#keyRows, id, keyCounts.length, (what) =>
+      keyCountKey.encode(keyId, keyVersion, bucketId, what),
+    )
+    for (let what = 0; what < keyCounts.length; what += 1) {
+      const name = keyCounts[what]
+      const figure = name && figures[name]
+      if (figure) row[what] = (row[what] ?? 0) + figure * times
+    }
   }
 
   use(key: Uint8Array, delta: number): void {
@@ -90,6 +139,20 @@ export class Tally {
     if (entry) entry.delta += delta
     else this.references.set(mapKey, { reference, delta })
   }
+}
+
+/** The counters of one bucket, or of one key version in one bucket. */
+interface CountRow {
+  readonly figures: number[]
+  readonly keyOf: (what: number) => Uint8Array
+}
+
+function rowOf(rows: Map<string, CountRow>, id: string, length: number, keyOf: CountRow['keyOf']): number[] {
+  const found = rows.get(id)
+  if (found) return found.figures
+  const row: CountRow = { figures: new Array<number>(length).fill(0), keyOf }
+  rows.set(id, row)
+  return row.figures
 }
 
 function mapKeyOf(bytes: Uint8Array): string {
@@ -113,7 +176,7 @@ const contributors: { readonly [K in Holder['kind']]: ContributorOf<K> } = {
   current: contributeObject,
   version: contributeObject,
   upload(tally, { bucketId, uploadId, record }, times) {
-    countForKey(tally, bucketId, record.envelope, { uploads: 1 }, times)
+    tally.countForKey(bucketId, record.envelope, { uploads: 1 }, times)
     const { envelope, overflow } = record
     if ('keyId' in envelope) {
       tally.use(useUploadKey.encode(envelope.keyId, envelope.keyVersion, bucketId, uploadId), times)
@@ -121,11 +184,11 @@ const contributors: { readonly [K in Holder['kind']]: ContributorOf<K> } = {
     if (overflow) tally.refer({ kind: 'overflow', ...overflow }, times)
   },
   part(tally, { bucketId, envelope, record }, times) {
-    countForKey(tally, bucketId, envelope, { parts: 1, partBytes: record.sizeBytes }, times)
+    tally.countForKey(bucketId, envelope, { parts: 1, partBytes: record.sizeBytes }, times)
     for (const segment of record.segments) referToStream(tally, segment, times)
   },
   'part-counts'(tally, { bucketId, envelope, parts, sizeBytes }, times) {
-    countForKey(tally, bucketId, envelope, { parts, partBytes: sizeBytes }, times)
+    tally.countForKey(bucketId, envelope, { parts, partBytes: sizeBytes }, times)
   },
   'leftover-part'(tally, { segments }, times) {
     for (const segment of segments) referToStream(tally, segment, times)
@@ -143,8 +206,8 @@ function contributeObject(
   if (record.kind === 'delete-marker') return
   const isCurrent = kind === 'current'
   if (isCurrent) {
-    countForBucket(tally, bucketId, 'objects', times)
-    countForKey(tally, bucketId, record.envelope, { objects: 1 }, times)
+    tally.countForBucket(bucketId, times, 0, 0)
+    tally.countForKey(bucketId, record.envelope, { objects: 1 }, times)
     if (record.inVersions) return
   }
   contributeVersion(tally, bucketId, name, record, times)
@@ -158,9 +221,8 @@ function contributeVersion(
   times: number,
 ): void {
   const { envelope, data, overflow, sizeBytes } = record
-  countForBucket(tally, bucketId, 'versions', times)
-  countForBucket(tally, bucketId, 'bytes', times * sizeBytes)
-  countForKey(tally, bucketId, envelope, { versions: 1, bytes: sizeBytes }, times)
+  tally.countForBucket(bucketId, 0, times, times * sizeBytes)
+  tally.countForKey(bucketId, envelope, { versions: 1, bytes: sizeBytes }, times)
   if ('keyId' in envelope) {
     tally.use(useVersionKey.encode(envelope.keyId, envelope.keyVersion, bucketId, name, record.sequence), times)
   }
@@ -171,23 +233,4 @@ function contributeVersion(
 
 function referToStream(tally: Tally, stream: StoredStream, times: number): void {
   tally.refer({ kind: stream.isInline ? 'inline' : 'file', id: stream.blobId, chunkCount: 0 }, times)
-}
-
-function countForBucket(tally: Tally, bucketId: Uint8Array, what: BucketCount, delta: number): void {
-  if (delta !== 0) tally.count(bucketCountKey.encode(bucketId, bucketCounts.indexOf(what)), delta)
-}
-
-function countForKey(
-  tally: Tally,
-  bucketId: Uint8Array,
-  envelope: Envelope,
-  figures: Partial<Record<KeyCount, number>>,
-  times: number,
-): void {
-  if (!('keyId' in envelope)) return
-  keyCounts.forEach((what, index) => {
-    const figure = figures[what]
-    if (!figure) return
-    tally.count(keyCountKey.encode(envelope.keyId, envelope.keyVersion, bucketId, index), figure * times)
-  })
 }

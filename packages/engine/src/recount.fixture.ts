@@ -123,11 +123,12 @@ async function tableParts(
 }
 
 async function expectCounters(snapshot: Snapshot, tally: Tally): Promise<void> {
-  for (const { key, delta } of tally.counts.values()) {
+  const { counts } = tally
+  for (const { key, delta } of counts.values()) {
     expect([hex(key), await snapshot.counter(key)]).toEqual([hex(key), delta])
   }
   // What no record contributes to must be zero: look at the counters of every bucket that the tally knows.
-  for (const { key } of tally.counts.values()) {
+  for (const { key } of counts.values()) {
     const siblings =
       key[0] === bucketCountKey.tag
         ? [0, 1, 2].map((what) => bucketCountKey.encode(bucketCountKey.decode(key)[0], what))
@@ -136,7 +137,7 @@ async function expectCounters(snapshot: Snapshot, tally: Tally): Promise<void> {
             return keyCountKey.encode(keyId, version, bucketId, what)
           })
     for (const sibling of siblings) {
-      const expected = tally.counts.get(Buffer.from(sibling).toString('latin1'))?.delta ?? 0
+      const expected = counts.get(Buffer.from(sibling).toString('latin1'))?.delta ?? 0
       expect(await snapshot.counter(sibling)).toBe(expected)
     }
   }

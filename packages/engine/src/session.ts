@@ -21,6 +21,8 @@ export interface WriterSession {
   readonly key: Uint8Array
   /** Of its record while it is open: what commits check. */
   readonly version: number
+  /** Inline ids made so far. */
+  inlineCount: number
 }
 
 interface SessionContext {
@@ -41,7 +43,7 @@ export async function openSession(context: SessionContext): Promise<WriterSessio
   try {
     const entry = await snapshot.get(key)
     if (!outcome.committed || !entry) throw new StorageError('unavailable', 'a writer session could not be opened')
-    return { id, idHex: formatId(id), key, version: entry.version }
+    return { id, idHex: formatId(id), key, version: entry.version, inlineCount: 0 }
   } finally {
     snapshot.release()
   }
@@ -57,7 +59,19 @@ export async function readSession(
   return entry && decodeSessionRecord(records.open(entry))
 }
 
-/** A new blob id of the session: 24 bytes. */
+/**
+ * A new id for inline data: 24 bytes, ascending. Data that is written together then lies together; with random ids every
+ * put copied a page of its own, and cost half as much CPU again in LMDB.
+ */
+export function newInlineId(session: WriterSession, random: Random): Buffer {
+  const id = newBlobId(session, random)
+  session.inlineCount += 1
+  id.writeUIntBE(session.inlineCount, sessionIdBytes + 2, 6)
+  id.writeUInt16BE(0, sessionIdBytes)
+  return id
+}
+
+/** A new id of a blob in the blob store: 24 bytes. */
 export function newBlobId(session: WriterSession, random: Random): Buffer {
   const id = Buffer.allocUnsafe(blobIdBytes)
   id.set(session.id, 0)
