@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CanonicalDigest, deriveKek, sealKey, unsealKey, zero } from '@strongroom/crypto'
+import { CanonicalDigest, CryptoError, deriveKek, sealKey, unsealKey, zero } from '@strongroom/crypto'
 import type { CustomerEnvelope, Envelope, KmsEnvelope, PlainEnvelope } from './envelope-record.ts'
 import { ivBytes } from './envelope-record.ts'
 import { idBytes, type Random } from './ids.ts'
@@ -61,7 +61,9 @@ export function sealForUpload(
 /** The object key of a version; the caller zeroes it. @throws CryptoError `not-authentic` */
 export function unsealVersion(dataKey: Uint8Array, envelope: Envelope, content: BoundContent): Buffer {
   if (envelope.form === 'object') return unseal(dataKey, envelope, versionDigest(envelope, content))
-  // An object that was completed without its key keeps the upload's envelope; its part table belongs to the upload's id.
+  // An SSE-C object that was completed without its key keeps the upload's envelope; its part table belongs to the upload's id.
+  // No other mode has that excuse: with an upload's old envelope, a record could be made to say anything.
+  if (envelope.mode !== 'sse-c') throw new CryptoError('not-authentic', 'this envelope belongs to an upload')
   const uploadId = content.data.kind === 'manifest' ? content.data.id : Buffer.alloc(idBytes)
   return unseal(dataKey, envelope, uploadDigest(envelope, { ...content, uploadId }))
 }
