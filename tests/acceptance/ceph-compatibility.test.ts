@@ -1,0 +1,107 @@
+/**
+ * What `compatibility: ceph` switches (server-side-encryption.md 12, rows 22 to 27), each beside the answer of the default.
+ *
+ * @module
+ */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { keyOne, keyTwo, sseC, sseKms, sseS3 } from '../support/encryption-headers.ts'
+import { startServer, type TestServer } from '../support/test-server.ts'
+
+const bucket = 'dialect'
+const sse = 'x-amz-server-side-encryption'
+let aws: TestServer
+let ceph: TestServer
+
+beforeAll(async () => {
+  ;[aws, ceph] = await Promise.all([startServer(), startServer({ compatibility: 'ceph' })])
+  for (const server of [aws, ceph]) await server.raw.send({ method: 'PUT', bucket })
+})
+
+afterAll(async () => {
+  await Promise.all([aws?.stop(), ceph?.stop()])
+})
+
+/** The same question to both. */
+async function both<T>(ask: (server: TestServer) => Promise<T>): Promise<{ aws: T; ceph: T }> {
+  return { aws: await ask(aws), ceph: await ask(ceph) }
+}
+
+async function upload(server: TestServer, headers: Readonly<Record<string, string>>): Promise<string> {
+  const answer = await server.raw.send({
+    method: 'POST',
+    bucket,
+    name: 'parts',
+    query: { uploads: undefined },
+    headers,
+  })
+  return answer.element('UploadId') ?? ''
+}
+
+describe('the dialect of Ceph', () => {
+  it('no. 22: a wrong key is 400 for reads, not 403', async () => {
+    const answers = await both(async ({ raw }) => {
+      await raw.send({ method: 'PUT', bucket, name: 'secret', headers: sseC(keyOne), body: 'x' })
+      return (await raw.send({ method: 'GET', bucket, name: 'secret', headers: sseC(keyTwo) })).status
+    })
+    expect(answers).toEqual({ aws: 403, ceph: 400 })
+  })
+
+  it('no. 23: a bucket without a rule has none, instead of showing the default', async () => {
+    const answers = await both(async ({ raw }) => {
+      const { status, code } = await raw.send({ method: 'GET', bucket, query: { encryption: undefined } })
+      return [status, code]
+    })
+    expect(answers).toEqual({ aws: [200, undefined], ceph: [404, 'ServerSideEncryptionConfigurationNotFoundError'] })
+  })
+
+  it('no. 24: a rule with a key that does not exist is taken by both', async () => {
+    const body =
+      '<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>fool-me-again</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>'
+    const answers = await both(async ({ raw }) => {
+      const put = await raw.send({ method: 'PUT', bucket, query: { encryption: undefined }, body })
+      const got = await raw.send({ method: 'GET', bucket, query: { encryption: undefined } })
+      await raw.send({ method: 'DELETE', bucket, query: { encryption: undefined } })
+      return [put.status, got.element('KMSMasterKeyID')]
+    })
+    expect(answers).toEqual({ aws: [200, 'fool-me-again'], ceph: [200, 'fool-me-again'] })
+  })
+
+  it('no. 25: SSE-KMS needs a key id', async () => {
+    const answers = await both(
+      async ({ raw }) => (await raw.send({ method: 'PUT', bucket, name: 'x', headers: sseKms(), body: 'x' })).status,
+    )
+    expect(answers).toEqual({ aws: 200, ceph: 400 })
+  })
+
+  it('no. 26: a completion needs the key, and shows that there is one', async () => {
+    const answers = await both(async (server) => {
+      const uploadId = await upload(server, sseC(keyOne))
+      const query = { uploadId, partNumber: '1' }
+      const part = await server.raw.send({
+        method: 'PUT',
+        bucket,
+        name: 'parts',
+        query,
+        headers: sseC(keyOne),
+        body: 'x',
+      })
+      const body = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>${part.headers.etag}</ETag></Part></CompleteMultipartUpload>`
+      const complete = { method: 'POST', bucket, name: 'parts', query: { uploadId }, body }
+      const without = await server.raw.send(complete)
+      const shown = await server.raw.send({ ...complete, headers: sseC(keyOne) })
+      return [without.status, shown.status, shown.headers[`${sse}-customer-algorithm`]]
+    })
+    expect(answers).toEqual({ aws: [200, 200, undefined], ceph: [400, 200, 'AES256'] })
+  })
+
+  it('no. 27: encryption headers on a part are let pass, even with an unknown key', async () => {
+    const answers = await both(async (server) => {
+      const uploadId = await upload(server, sseS3)
+      const query = { uploadId, partNumber: '1' }
+      const headers = sseKms('no-such-key')
+      return (await server.raw.send({ method: 'PUT', bucket, name: 'parts', query, headers, body: 'x' })).status
+    })
+    expect(answers).toEqual({ aws: 400, ceph: 200 })
+  })
+})
