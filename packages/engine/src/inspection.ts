@@ -9,7 +9,7 @@ export { type BucketRecord, decodeBucketRecord, decodeBucketTags, encodeBucketRe
 export { CommitDraft } from './commit-draft.ts'
 export { type Attempt, CommitLoop } from './commit-loop.ts'
 export { type Holder, type Reference, Tally } from './contributions.ts'
-export { decodeDetails, type Overflow } from './details.ts'
+export { type Details, decodeDetails, type Overflow } from './details.ts'
 export { unsealUpload, unsealVersion } from './envelope.ts'
 export type { Envelope, KmsEnvelope } from './envelope-record.ts'
 export {
@@ -18,6 +18,7 @@ export {
   decodeSessionRecord,
   encodeBlobRecord,
   encodeGarbageRecord,
+  encodeSessionRecord,
   type GarbageRecord,
   type SessionRecord,
 } from './housekeeping-records.ts'
@@ -36,7 +37,7 @@ export { boundContentOf } from './open-version.ts'
 export { decodePartTableChunk, maxParts, partTableDigest, type TablePart } from './part-table.ts'
 export { includedBitmap, isIncluded } from './reclaimer.ts'
 export { RecordStore } from './record-store.ts'
-export { type MissingDataKey, openStoredDataKey } from './stored-data-key.ts'
+export { isKeyInKms, type MissingDataKey, openStoredDataKey } from './stored-data-key.ts'
 export * from './tables.ts'
 export {
   decodePartRecord,

@@ -65,3 +65,14 @@ export async function openStoredDataKey(
     throw error
   }
 }
+
+/** Whether the KMS has a key; `undefined` if it cannot be asked. */
+export async function isKeyInKms(kms: EngineContext['kms'], name: string): Promise<boolean | undefined> {
+  try {
+    await kms.describeKey(name)
+    return true
+  } catch (error) {
+    if (!(error instanceof KmsError)) throw error
+    return error.code === 'key-not-found' ? false : undefined
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * Checking, mending and sweeping a deployment.
+ *
+ * @module
+ */
+
+export {
+  type Finding,
+  type FindingKind,
+  type FsckPhase,
+  type FsckProgress,
+  type FsckReport,
+  findingKinds,
+  formatPlace,
+  type Place,
+  type Skipped,
+  type SkipReason,
+} from './findings.ts'
+export { fsck } from './fsck.ts'
+export type { FsckOptions } from './inspection.ts'
+export { Sweeper, type SweeperFigures, type SweeperOptions, type SweepTarget } from './sweeper.ts'
+export { entriesOf, freshPagesOf, type KeyRange, keyAfter, pagesOf, turnOfOthers } from './walk.ts'
