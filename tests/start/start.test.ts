@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { presign } from '@strongroom/sigv4'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { sseKms } from '../support/encryption-headers.ts'
 import { caOf, Program, type ProgramOptions, run } from '../support/program.ts'
 import { RawClient } from '../support/raw-client.ts'
 
@@ -98,7 +99,7 @@ async function beginUpload(port: number): Promise<{ finish(): Promise<number | u
   }
 }
 
-describe('strongroom server', () => {
+describe('strongroom server', { timeout: 60_000 }, () => {
   it('makes everything on the first start and reuses it on the second', async () => {
     const first = await start()
     expect(await fetchText(first.port, '/minio/health/live')).toMatch(/^200/)
@@ -227,7 +228,7 @@ describe('strongroom server', () => {
   })
 })
 
-describe('the command line', () => {
+describe('the command line', { timeout: 60_000 }, () => {
   it('works the same on a running server and on a stopped data directory', async () => {
     const server = await start()
     expect(await run(['key', 'create', 'invoices', '--data', data])).toEqual({
@@ -243,6 +244,32 @@ describe('the command line', () => {
     })
     expect(await run(['key', 'create', 'invoices', '--data', data])).toMatchObject({ code: 4 })
     expect(await run(['key', 'show', 'none', '--data', data])).toMatchObject({ code: 3 })
+  })
+
+  it('says what needs a key, and destroys it only by force', async () => {
+    const server = await start()
+    await run(['key', 'create', 'invoices', '--data', data])
+    const { accessKeyId, secretAccessKey } = JSON.parse((await run(['credentials', '--json', '--data', data])).out)
+    const endpoint = { host: '127.0.0.1', port: server.port, ca: await caOf(data) }
+    const raw = new RawClient(endpoint, { accessKeyId, secretAccessKey }, 'us-east-1')
+    await raw.send({ method: 'PUT', bucket: 'bucket' })
+    const object = { bucket: 'bucket', name: 'object' }
+    expect((await raw.send({ method: 'PUT', ...object, headers: sseKms('invoices'), body: 'hello' })).status).toBe(200)
+
+    const usage = JSON.parse((await run(['key', 'usage', 'invoices', '--json', '--data', data])).out)
+    expect(usage.total).toEqual({ objects: 1, versions: 1, bytes: 5, uploads: 0, parts: 0, partBytes: 0 })
+    expect(usage.rows).toMatchObject([{ bucket: 'bucket', keyVersion: 1, objects: 1 }])
+    expect(await run(['key', 'delete', 'invoices', '--data', data])).toMatchObject({
+      code: 4,
+      error: expect.stringContaining('invoices is needed by 1 object, 5 B in bucket'),
+    })
+    expect((await raw.send({ method: 'GET', ...object })).text).toBe('hello')
+    const forced = ['key', 'delete', 'invoices', '--force', '--reason', 'end of contract', '--data', data]
+    expect(await run(forced)).toMatchObject({ code: 0 })
+    expect((await raw.send({ method: 'GET', ...object })).status).toBe(403)
+    expect((await raw.send({ method: 'HEAD', ...object })).status).toBe(200)
+    expect(await fetchText(server.port, '/strongroom/metrics')).toContain('strongroom_open_uploads 0')
+    raw.close()
   })
 
   it('imports a key from standard input', async () => {

@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { garbageBlobKey, garbageTableKey, garbageUploadKey, rangeOf, uploadKey } from '@strongroom/engine'
 import { type Listener, Metrics } from '@strongroom/http'
 import { operationNames } from '@strongroom/operations'
+import type { MetadataStore } from '@strongroom/storage'
 import type { Deployment } from './deployment.ts'
 
 const kmsOperations = [
@@ -72,6 +74,22 @@ export function createServerMetrics(): ServerMetrics {
   }
 }
 
+const garbageTags = [garbageBlobKey.tag, garbageTableKey.tag, garbageUploadKey.tag]
+
+/** Of each table: who reads metrics every few seconds must not walk millions of records. */
+const countedAtMost = 10_000
+
+async function count(metadata: MetadataStore, tags: readonly number[]): Promise<number> {
+  const snapshot = metadata.snapshot()
+  try {
+    let found = 0
+    for (const tag of tags) found += (await snapshot.list({ ...rangeOf(Buffer.of(tag)), limit: countedAtMost })).length
+    return found
+  } finally {
+    snapshot.release()
+  }
+}
+
 /** Registers what is read from the parts of a running server whenever metrics are asked for. */
 export function watchDeployment(
   metrics: Metrics,
@@ -84,6 +102,16 @@ export function watchDeployment(
     ['metadata_batches', 'Groups of commits that shared one sync.', () => metadata.stats().batches],
     ['metadata_queued_commits', 'Commits that wait.', () => metadata.stats().queuedCommits],
     ['metadata_map_bytes', 'Size of the metadata file.', () => metadata.stats().mapBytes],
+    [
+      'open_uploads',
+      `Multipart uploads under way, counted up to ${countedAtMost}.`,
+      () => count(metadata, [uploadKey.tag]),
+    ],
+    [
+      'garbage',
+      `Stored data waiting to be removed, counted up to ${countedAtMost}.`,
+      () => count(metadata, garbageTags),
+    ],
     ['copies_shared', 'Copies that shared the stored data.', () => engine.stats().copiesShared],
     ['copies_rewritten', 'Copies that read and wrote the data.', () => engine.stats().copiesRewritten],
     ['connections', 'Open connections.', () => listener().stats.connections],

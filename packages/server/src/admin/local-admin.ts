@@ -137,25 +137,34 @@ export class LocalAdmin implements Admin {
   }
 }
 
-/** Codes of the packages below, as the command line tells them apart. What is not here is a fault of ours. */
-const codes: Readonly<Record<string, AdminErrorCode>> = {
-  'account-exists': 'conflict',
-  'invalid-name': 'invalid',
-  'no-such-account': 'not-found',
-  'key-exists': 'conflict',
-  'key-not-found': 'not-found',
-  'invalid-key': 'invalid',
-  'not-authentic': 'refused',
-  unreachable: 'unavailable',
-  busy: 'unavailable',
-  sealed: 'unavailable',
-  'root-key': 'invalid',
-  KeyInUse: 'refused',
-  KeyAlreadyExists: 'conflict',
-  'KMS.NotFoundException': 'not-found',
-  InvalidArgument: 'invalid',
-  ServiceUnavailable: 'unavailable',
-  SlowDown: 'unavailable',
+/**
+ * Codes of the packages below, as the command line tells them apart, with a text where the error has none of its own. What
+ * is not here is a fault of ours.
+ */
+const codes: Readonly<Record<string, readonly [code: AdminErrorCode, text?: string]>> = {
+  'account-exists': ['conflict'],
+  'invalid-name': ['invalid'],
+  'no-such-account': ['not-found'],
+  'key-exists': ['conflict'],
+  'key-not-found': ['not-found'],
+  'key-disabled': ['refused'],
+  'key-pending-deletion': ['refused'],
+  'invalid-key': ['invalid'],
+  'not-authentic': ['refused'],
+  unreachable: ['unavailable'],
+  busy: ['unavailable'],
+  sealed: ['unavailable'],
+  'root-key': ['invalid'],
+  KeyInUse: ['refused', 'the key is in use'],
+  KeyAlreadyExists: ['conflict', 'there is a key of this name already'],
+  'KMS.NotFoundException': ['not-found', 'there is no such key'],
+  'KMS.DisabledException': ['refused', 'the key is locked'],
+  'KMS.KMSInvalidStateException': ['refused', 'the key is being deleted'],
+  OperationAborted: ['unavailable', 'something else is changing this at the moment: try again'],
+  InvalidArgument: ['invalid'],
+  InvalidRequest: ['invalid'],
+  ServiceUnavailable: ['unavailable', 'the key service does not answer'],
+  SlowDown: ['unavailable', 'too much is being changed at the moment: try again'],
 }
 
 function asAdminError(error: unknown): unknown {
@@ -165,6 +174,9 @@ function asAdminError(error: unknown): unknown {
     error instanceof AccountsError ||
     error instanceof ServerError
   if (!isOurs) return error
-  const code = codes[error.code]
-  return code === undefined ? error : new AdminError(code, error.message, { cause: error })
+  const known = codes[error.code]
+  if (known === undefined) return error
+  const [code, text] = known
+  // An engine error without a text of its own shows its code, which says nothing to a person.
+  return new AdminError(code, error.message === error.code ? (text ?? error.message) : error.message, { cause: error })
 }
