@@ -5,6 +5,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { pattern } from '../support/pattern.ts'
 import { startServer, type TestServer } from '../support/test-server.ts'
 
 const bucket = 'buckets'
@@ -250,6 +251,17 @@ describe('what AWS has and this server has not', () => {
 })
 
 describe('every answer', () => {
+  it('comes, however large the body that it does not wait for', async () => {
+    const body = pattern(20 * 1024 * 1024)
+    for (const turn of [1, 2, 3]) {
+      const missing = await server.raw.send({ method: 'PUT', bucket: 'no-such-bucket', name: `large ${turn}`, body })
+      expect([missing.status, missing.code]).toEqual([404, 'NoSuchBucket'])
+      const credentials = { ...server.credentials, secretAccessKey: 'wrong' }
+      const refused = await server.raw.send({ method: 'PUT', bucket, name: `large ${turn}`, body, credentials })
+      expect([refused.status, refused.code]).toEqual([403, 'SignatureDoesNotMatch'])
+    }
+  })
+
   it('has its ids, and an error is a document as AWS writes it', async () => {
     const answer = await server.raw.send({ method: 'GET', bucket, name: 'no such & key' })
     const requestId = String(answer.headers['x-amz-request-id'])
