@@ -172,6 +172,15 @@ describe('a browser form', () => {
     expect((await get('long')).status).toBe(404)
   })
 
+  it('may go on after a small file, but not after a large one', async () => {
+    const after = '------form7MA4YWxkTrZu0gW\r\nContent-Disposition: form-data; name="late"\r\n\r\nvalue\r\n'
+    expect((await post({ fields: await signedFields('early', {}), file: 'small', after })).status).toBe(204)
+    expect((await get('early')).text).toBe('small')
+    const late = await post({ fields: await signedFields('late', {}), file: pattern(2_000_000), after })
+    expect([late.status, late.code]).toEqual([400, 'MalformedPOSTRequest'])
+    expect((await get('late')).status).toBe(404)
+  })
+
   it('has a key, and a body that is a form', async () => {
     const { key: _, ...fields } = await signedFields('no key', {})
     const missing = await post({ fields, file: 'x' })

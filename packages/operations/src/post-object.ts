@@ -113,7 +113,7 @@ async function authenticateForm(
 
 /**
  * The file as the engine takes it, with its length: counted for a small one; for a large one what is left of the request when
- * the form ends with it, and then a form that goes on after its file is refused as `IncompleteBody`.
+ * the form ends with it; a large form that goes on after its file is refused.
  */
 async function formBody(
   file: FormFile,
@@ -122,7 +122,7 @@ async function formBody(
   headers: RequestHeaders,
 ): Promise<WriteBody> {
   const isSmall = restBytes <= wholeFileBytes
-  const content = isSmall ? await collect(file.content) : file.content
+  const content = isSmall ? await collect(file.content) : asLast(file.content, restBytes)
   const sizeBytes = content instanceof Uint8Array ? content.length : restBytes
   checkPostSize(policy, sizeBytes)
   if (sizeBytes > maxPutBytes) throw s3Error('EntityTooLarge')
@@ -134,6 +134,20 @@ async function formBody(
     ...(contentMd5 === undefined ? {} : { contentMd5 }),
     ...(checksum?.value === undefined ? {} : { checksum: { algorithm: checksum.algorithm, value: checksum.value } }),
   }
+}
+
+/** The file of a form that holds nothing after it. */
+async function* asLast(content: AsyncIterable<Uint8Array>, sizeBytes: number): AsyncGenerator<Uint8Array> {
+  let seen = 0
+  for await (const piece of content) {
+    seen += piece.length
+    yield piece
+  }
+  if (seen === sizeBytes) return
+  throw s3Error(
+    'MalformedPOSTRequest',
+    `The file must be the last field of a form with more than ${wholeFileBytes} bytes.`,
+  )
 }
 
 async function collect(content: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
