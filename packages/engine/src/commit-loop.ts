@@ -25,6 +25,8 @@ export interface CommitLoopContext {
   readonly metadata: MetadataStore
   readonly records: RecordStore
   readonly random: Random
+  /** The writer session, if there is one: once it was ended by somebody, no retry helps. */
+  readonly session?: { readonly key: Uint8Array }
   /** Told of what a commit turned into garbage. */
   readonly onGarbage: (garbage: readonly Garbage[]) => void
 }
@@ -51,7 +53,8 @@ export class CommitLoop {
    * Returns the result of the attempt whose draft was committed. An attempt whose draft is empty counts as committed.
    * Errors of an attempt end the loop; nothing is written then.
    *
-   * @throws EngineError `SlowDown` after too many attempts, and whatever `attempt` throws
+   * @throws EngineError `SlowDown` after too many attempts, `ServiceUnavailable` if the writer session was ended, and
+   * whatever `attempt` throws
    */
   async run<T>(attempt: Attempt<T>): Promise<T> {
     const first = await this.#try(attempt)
@@ -70,7 +73,7 @@ export class CommitLoop {
   }
 
   async #try<T>(attempt: Attempt<T>): Promise<{ readonly result: T } | { readonly failedKey: string }> {
-    const { metadata, records, onGarbage } = this.#context
+    const { metadata, records, session, onGarbage } = this.#context
     const draft = new CommitDraft(records)
     const snapshot = metadata.snapshot()
     let result: T
@@ -84,7 +87,10 @@ export class CommitLoop {
     }
     if (draft.size === 0) return { result }
     const outcome = await metadata.commit(draft.toCommit())
-    if (!outcome.committed) return { failedKey: Buffer.from(outcome.failedKey).toString('latin1') }
+    if (!outcome.committed) {
+      if (session && Buffer.compare(outcome.failedKey, session.key) === 0) throw sessionEnded()
+      return { failedKey: Buffer.from(outcome.failedKey).toString('latin1') }
+    }
     if (draft.garbage.length > 0) onGarbage(draft.garbage)
     return { result }
   }
@@ -94,4 +100,9 @@ export class CommitLoop {
     const [byte = 0] = this.#context.random(1)
     return new Promise((resolve) => setTimeout(resolve, 1 + (byte / 255) * longestWaitMs))
   }
+}
+
+function sessionEnded(): EngineError {
+  const cause = new Error('the writer session of this process was ended: it was taken for dead')
+  return new EngineError('ServiceUnavailable', { cause })
 }

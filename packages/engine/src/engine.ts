@@ -72,7 +72,13 @@ export async function createContext(options: EngineOptions): Promise<EngineConte
   const records = new RecordStore(options.recordSealer)
   const session = await openSession({ metadata, records, random, now })
   const pins = new Pins()
-  const commits = new CommitLoop({ metadata, records, random, onGarbage: (garbage) => reclaimer.push(garbage) })
+  const commits = new CommitLoop({
+    metadata,
+    records,
+    random,
+    session,
+    onGarbage: (garbage) => reclaimer.push(garbage),
+  })
   const reclaimer = new Reclaimer({ metadata, blobs, records, commits, session, pins, now })
   return {
     metadata,
