@@ -11,6 +11,9 @@ import { StorageError } from '@strongroom/storage'
 
 const twoTo32 = 2 ** 32
 
+/** Bytes of texts that are looked at one by one. */
+const shortText = 64
+
 /** @throws StorageError `corrupt`, always */
 export function corrupt(what: string): never {
   throw new StorageError('corrupt', `metadata record: ${what}`)
@@ -159,12 +162,29 @@ export class RecordReader {
     return this.fixed(this.uint(maxBytes))
   }
 
+  /** The hex digits of what {@link fixed} would give. */
+  hex(sizeBytes: number): string {
+    const at = this.#take(sizeBytes)
+    return this.#buffer.toString('hex', at, at + sizeBytes)
+  }
+
+  skip(sizeBytes: number): void {
+    this.#take(sizeBytes)
+  }
+
   text(maxBytes: number): string {
     const size = this.uint(maxBytes)
     const at = this.#take(size)
     const end = at + size
+    // Most texts are short and ASCII; a look at them is cheaper than a view.
+    if (size <= shortText && this.#isAscii(at, end)) return this.#buffer.toString('latin1', at, end)
     if (!isUtf8(this.#buffer.subarray(at, end))) corrupt(`${this.#kind} has text that is not UTF-8`)
     return this.#buffer.toString('utf8', at, end)
+  }
+
+  #isAscii(start: number, end: number): boolean {
+    for (let at = start; at < end; at += 1) if ((this.#buffer[at] ?? 0x80) >= 0x80) return false
+    return true
   }
 
   /** One of a table's entries. */

@@ -5,20 +5,17 @@
  * @module
  */
 
-import type { Entry, Snapshot } from '@strongroom/storage'
+import type { Snapshot } from '@strongroom/storage'
 import { prefixEnd } from '@strongroom/storage'
 import { bucketIdOf } from './bucket-access.ts'
 import type { EngineContext } from './context.ts'
 import type { Listed, ListedPage, ListObjectsInput, ObjectSummary } from './contract.ts'
 import { nameOfObjectKey, objectTableChunks, pageOf, successor, turnOfOthers } from './name-listing.ts'
-import { decodeObjectHead, type ObjectVersionHead } from './object-record.ts'
+import { decodeObjectHead, decodeObjectSummary, type ObjectVersionHead, standardStorageClass } from './object-record.ts'
 import { formatEtag } from './presentation.ts'
 import type { RecordStore } from './record-store.ts'
 
 type ListingContext = Pick<EngineContext, 'metadata' | 'records'>
-
-/** The storage class of an object that names none. */
-export const standardStorageClass = 'STANDARD'
 
 /** What a listing shows of a version. */
 export function summaryOf(name: string, head: ObjectVersionHead): ObjectSummary {
@@ -48,7 +45,8 @@ export async function listObjects(
     for await (const chunk of objectTableChunks(snapshot, bucketId, input, limit + 1)) {
       for (const item of chunk.items) {
         if (item.kind === 'entry') {
-          const summary = visible(context.records, item.entry)
+          const { entry } = item
+          const summary = decodeObjectSummary(context.records.open(entry), nameOfObjectKey(entry.key))
           if (summary) items.push({ kind: 'item', item: summary })
         } else if (!mayHide || (await holdsObject(context.records, snapshot, item.prefix))) {
           items.push({ kind: 'prefix', prefix: nameOfObjectKey(item.prefix) })
@@ -60,11 +58,6 @@ export async function listObjects(
   } finally {
     snapshot.release()
   }
-}
-
-function visible(records: RecordStore, entry: Entry): ObjectSummary | undefined {
-  const head = decodeObjectHead(records.open(entry))
-  return head.kind === 'object' ? summaryOf(nameOfObjectKey(entry.key), head) : undefined
 }
 
 /** Whether a name below a common prefix has a current version that is no delete marker. Mostly the first one has. */

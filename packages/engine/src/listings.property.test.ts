@@ -8,11 +8,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Listed, ListedPage, ObjectSummary, UploadInfo, VersionSummary } from './contract.ts'
-import { listObjects } from './list-objects.ts'
+import { listObjects, summaryOf } from './list-objects.ts'
 import { listUploads } from './list-uploads.ts'
 import { listVersions } from './list-versions.ts'
 import { ListingStore, recordOf } from './listings.fixture.ts'
-import type { ObjectRecord } from './object-record.ts'
+import { decodeObjectHead, decodeObjectSummary, encodeObjectRecord, type ObjectRecord } from './object-record.ts'
+import { objectRecords } from './records.fixture.ts'
 
 /** Few characters, so that names are prefixes of others; with zeros, 4-byte characters and what escapes are made of. */
 const nasty = fc.string({
@@ -181,6 +182,19 @@ describe('listUploads', () => {
             (item) => item,
           ),
         )
+      }),
+    )
+  })
+})
+
+describe('the summary of a record', () => {
+  it('agrees with its head', () => {
+    fc.assert(
+      fc.property(objectRecords, (record) => {
+        const bytes = encodeObjectRecord(record)
+        const head = decodeObjectHead(bytes)
+        const expected = head.kind === 'object' ? summaryOf('name', head) : undefined
+        expect(decodeObjectSummary(bytes, 'name')).toEqual(expected)
       }),
     )
   })

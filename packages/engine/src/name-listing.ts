@@ -86,7 +86,8 @@ const namePosition = 17
 
 /** The name in a key, or in a common prefix, of `object/…`. */
 export function nameOfObjectKey(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('utf8', namePosition)
+  const bytes = Buffer.isBuffer(key) ? key : Buffer.from(key.buffer, key.byteOffset, key.length)
+  return bytes.toString('utf8', namePosition)
 }
 
 /** Lets other requests go on: reads of an embedded store resolve without a turn of the event loop. */
