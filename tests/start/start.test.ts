@@ -281,6 +281,33 @@ describe('the command line', { timeout: 60_000 }, () => {
     })
   })
 
+  it('checks a deployment, running or stopped, and finds what is missing', async () => {
+    const server = await start()
+    const { accessKeyId, secretAccessKey } = JSON.parse((await run(['credentials', '--json', '--data', data])).out)
+    const endpoint = { host: '127.0.0.1', port: server.port, ca: await caOf(data) }
+    const raw = new RawClient(endpoint, { accessKeyId, secretAccessKey }, 'us-east-1')
+    await raw.send({ method: 'PUT', bucket: 'bucket' })
+    for (const [name, body] of [
+      ['small', 'hello'],
+      ['large', Buffer.alloc(300_000, 1)],
+    ] as const) {
+      expect((await raw.send({ method: 'PUT', bucket: 'bucket', name, headers: sseKms(), body })).status).toBe(200)
+    }
+    raw.close()
+    const check = ['fsck', '--verify-data', '--json', '--data', data]
+    const live = await run(check)
+    expect(JSON.parse(live.out)).toMatchObject({ findings: [], unrepaired: 0, skipped: [], checked: { objects: 2 } })
+    expect(await server.stop()).toBe(0)
+    expect((await run(check)).code).toBe(0)
+
+    await rm(join(data, 'blobs'), { recursive: true })
+    const broken = await run(check)
+    expect(broken.code).toBe(6)
+    expect(JSON.parse(broken.out).findings).toMatchObject([
+      { kind: 'missing-data', place: { bucket: 'bucket', name: 'large' } },
+    ])
+  })
+
   it('makes accounts', async () => {
     await start()
     const made = JSON.parse((await run(['account', 'create', 'team', '--json', '--data', data])).out)

@@ -4,12 +4,18 @@
  * @module
  */
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 
 const program = resolve(import.meta.dirname, '../../scripts/strongroom.mjs')
+
+// Once per file, so that no program is built again while it is being tested.
+const setup = spawnSync(process.execPath, [resolve(import.meta.dirname, '../../scripts/setup.mjs')], {
+  encoding: 'utf8',
+})
+if (setup.status !== 0) throw new Error(`the tree cannot be built: ${setup.stderr}`)
 
 type Variables = Readonly<Record<string, string>>
 
@@ -18,6 +24,7 @@ const environmentWith = (variables: Variables): NodeJS.ProcessEnv => {
   const own = Object.entries(process.env).filter(([name]) => !/^(?:STRONGROOM|MINIO|AWS)_/.test(name))
   return {
     ...Object.fromEntries(own),
+    STRONGROOM_SETUP: 'off',
     STRONGROOM_RUNTIME: process.versions.bun === undefined ? 'node' : 'bun',
     ...variables,
   }

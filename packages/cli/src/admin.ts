@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { FsckProgress, FsckReport } from '@strongroom/maintenance'
 
 export type AdminErrorCode = 'invalid' | 'not-found' | 'conflict' | 'refused' | 'unavailable' | 'internal'
 
@@ -79,23 +80,6 @@ export interface FsckOptions {
   readonly repair?: boolean
   /** Read and authenticate every stored byte. */
   readonly verifyData?: boolean
-}
-
-export interface FsckProgress {
-  readonly phase: string
-  readonly done: number
-}
-
-export interface FsckProblem {
-  readonly kind: string
-  readonly detail: string
-  readonly repaired: boolean
-}
-
-export interface FsckReport {
-  readonly problems: readonly FsckProblem[]
-  /** What was looked at: `objects`, `blobs`, `bytes`, … */
-  readonly checked: Readonly<Record<string, number>>
 }
 
 export interface RootKeyReport {

@@ -3,7 +3,15 @@
  *
  * @module
  */
-import { type Admin, AdminError, type KeyReport, type KeyUsageCounts, type KeyUsageReport } from './admin.ts'
+import type { FsckProgress, FsckReport } from '@strongroom/maintenance'
+import {
+  type Admin,
+  AdminError,
+  type FsckOptions,
+  type KeyReport,
+  type KeyUsageCounts,
+  type KeyUsageReport,
+} from './admin.ts'
 
 const createdAtMs = Date.UTC(2026, 10, 23, 14, 5, 6)
 const nothing: KeyUsageCounts = { objects: 0, versions: 0, bytes: 0, uploads: 0, parts: 0, partBytes: 0 }
@@ -121,13 +129,22 @@ export class MemoryAdmin implements Admin {
     return this.#accounts
   }
 
-  async fsck(
-    { repair }: { readonly repair?: boolean },
-    onProgress: (progress: { readonly phase: string; readonly done: number }) => void,
-  ) {
-    onProgress({ phase: 'objects', done: 2 })
-    const problem = { kind: 'orphan blob', detail: 'blob 00ff has no record', repaired: repair === true }
-    return { problems: [problem], checked: { objects: 2, blobs: 3 } }
+  async fsck({ repair, verifyData }: FsckOptions, onProgress: (progress: FsckProgress) => void): Promise<FsckReport> {
+    onProgress({ phase: 'objects', done: 2, total: 2 })
+    const isRepaired = repair === true
+    const finding = {
+      kind: 'leftover-blob',
+      place: { blobId: '00ff' },
+      detail: 'blob 00ff: no record names it',
+    } as const
+    return {
+      findings: [{ ...finding, repairable: true, repaired: isRepaired }],
+      omitted: 0,
+      unrepaired: isRepaired ? 0 : 1,
+      withheld: 0,
+      checked: { objects: 2, blobs: 3 },
+      skipped: verifyData === true ? [{ reason: 'client-held', items: 2, bytes: 70_000 }] : [],
+    }
   }
 
   async rotateRootKey({ newPassphraseFile }: { readonly newPassphraseFile?: string }) {

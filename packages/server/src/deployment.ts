@@ -41,6 +41,7 @@ export interface Deployment {
   readonly metadata: LmdbMetadataStore
   readonly blobs: BlobStore
   readonly kms: Kms
+  readonly recordSealer: RecordSealer
   readonly accounts: Accounts
   readonly engine: MaintainedEngine
   /** Of the first account: as set, or derived from the keyring. */
@@ -133,6 +134,7 @@ async function open(
     metadata,
     blobs,
     kms,
+    recordSealer,
     accounts,
     engine,
     rootCredentials,

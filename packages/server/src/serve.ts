@@ -16,6 +16,7 @@ import {
   listen,
   TrustedProxies,
 } from '@strongroom/http'
+import { Sweeper } from '@strongroom/maintenance'
 import { createS3Handler, type S3Response } from '@strongroom/operations'
 import { describeError, formatError } from '@strongroom/s3'
 import { adminChannel } from './admin/admin-channel.ts'
@@ -104,11 +105,14 @@ async function start(
   const parts: Parts = { ...options, settings, directory, deployment, serverMetrics, isDraining: () => isDraining }
   const listener = await openListener(parts, certificates)
   closers.add('listener', () => listener.close({ graceMs: settings.drainTimeout }))
-  watchDeployment(serverMetrics.metrics, deployment, () => listener)
+  const sweeper = createSweeper(deployment, log)
+  closers.add('sweeper', () => sweeper.stop())
+  watchDeployment(serverMetrics.metrics, deployment, { listener, sweeper })
   endpoints = endpointsOf(settings, listener)
 
   const running = { endpoint: endpoints[0] ?? '', pid: process.pid, startedAtMs: Date.now() }
   const caFile = tls === undefined ? {} : { caFile: tls.caFile }
+  sweeper.start()
   serveAdmin(lock, parts, { version, server: running }, caFile)
   return {
     endpoints,
@@ -120,6 +124,22 @@ async function start(
       await close()
     },
   }
+}
+
+/** Free space below which the log warns, in bytes. */
+const lowSpaceBytes = 2 ** 30
+
+/** Removes what dead writers left behind, at the start and every few minutes: this process is the only one that writes. */
+function createSweeper({ engine, blobs }: Deployment, log: Logger): Sweeper {
+  return new Sweeper(
+    { sweep: () => engine.sweep(), capacity: () => blobs.capacity() },
+    {
+      onSweep: (report, durationMs) => log.debug({ ...report, durationMs }, 'swept'),
+      onError: (error) => log.error({ error }, 'sweeping failed; it is tried again later'),
+      lowSpaceBytes,
+      onLowSpace: (freeBytes) => log.warn({ freeBytes }, 'little space is left for objects'),
+    },
+  )
 }
 
 async function trialTls(settings: Settings, directory: DataDirectory): Promise<TlsSetup | undefined> {

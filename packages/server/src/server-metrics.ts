@@ -5,6 +5,7 @@
  */
 import { garbageBlobKey, garbageTableKey, garbageUploadKey, rangeOf, uploadKey } from '@strongroom/engine'
 import { type Listener, Metrics } from '@strongroom/http'
+import type { Sweeper } from '@strongroom/maintenance'
 import { operationNames } from '@strongroom/operations'
 import type { MetadataStore } from '@strongroom/storage'
 import type { Deployment } from './deployment.ts'
@@ -94,7 +95,7 @@ async function count(metadata: MetadataStore, tags: readonly number[]): Promise<
 export function watchDeployment(
   metrics: Metrics,
   { metadata, engine, blobs }: Deployment,
-  listener: () => Listener,
+  { listener, sweeper }: { readonly listener: Listener; readonly sweeper: Sweeper },
 ): void {
   const gauges: readonly (readonly [name: string, help: string, read: () => number | Promise<number>])[] = [
     ['metadata_commits', 'Commits since the start.', () => metadata.stats().commits],
@@ -112,11 +113,13 @@ export function watchDeployment(
       `Stored data waiting to be removed, counted up to ${countedAtMost}.`,
       () => count(metadata, garbageTags),
     ],
+    ['blobs_swept', 'Blobs of dead writers removed since the start.', () => sweeper.figures.blobsRemoved],
+    ['sweep_failures', 'Sweeps that failed since the start.', () => sweeper.figures.failures],
     ['copies_shared', 'Copies that shared the stored data.', () => engine.stats().copiesShared],
     ['copies_rewritten', 'Copies that read and wrote the data.', () => engine.stats().copiesRewritten],
-    ['connections', 'Open connections.', () => listener().stats.connections],
-    ['connections_refused', 'Connections refused since the start.', () => listener().stats.refused],
-    ['tls_failures', 'Failed TLS handshakes since the start.', () => listener().stats.tlsFailures],
+    ['connections', 'Open connections.', () => listener.stats.connections],
+    ['connections_refused', 'Connections refused since the start.', () => listener.stats.refused],
+    ['tls_failures', 'Failed TLS handshakes since the start.', () => listener.stats.tlsFailures],
     ['blob_free_bytes', 'Free space of the blob store.', async () => (await blobs.capacity())?.freeBytes ?? 0],
   ]
   for (const [name, help, read] of gauges) metrics.gauge(name, help, read)

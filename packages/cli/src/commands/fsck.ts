@@ -3,22 +3,39 @@
  *
  * @module
  */
-import type { FsckReport } from '../admin.ts'
+import type { FsckProgress, FsckReport, Skipped, SkipReason } from '@strongroom/maintenance'
 import { type AddCommand, answer, type CommonOptions, withAdmin, withCommonOptions } from '../context.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { plural } from '../output.ts'
+import { formatBytes, plural } from '../output.ts'
 
 interface FsckCommandOptions extends CommonOptions {
   readonly repair?: boolean
   readonly verifyData?: boolean
 }
 
-const formatReport = ({ problems, checked }: FsckReport): string => {
-  const looked = Object.entries(checked).map(([what, count]) => `${count} ${what}`)
-  const lines = problems.map(({ kind, detail, repaired }) => `${kind}: ${detail}${repaired ? ' (repaired)' : ''}\n`)
-  const verdict = problems.length === 0 ? 'clean' : plural(problems.length, 'problem')
-  return `${lines.join('')}${verdict} (${looked.join(', ')})\n`
+const reasons: Readonly<Record<SkipReason, string>> = {
+  'client-held': 'only clients have the key (SSE-C)',
+  'key-locked': 'the key is locked',
+  'key-pending-deletion': 'the key is being deleted',
+  'key-destroyed': 'the key was destroyed',
+  'kms-unreachable': 'the key service does not answer',
 }
+
+const formatSkipped = ({ reason, items, bytes }: Skipped): string =>
+  `not authenticated: ${plural(items, 'item')}, ${formatBytes(bytes)}: ${reasons[reason]}\n`
+
+function formatReport({ findings, omitted, unrepaired, withheld, checked, skipped }: FsckReport): string {
+  const lines = findings.map(({ kind, detail, repaired }) => `${kind}: ${detail}${repaired ? ' (repaired)' : ''}\n`)
+  if (omitted > 0) lines.push(`and ${plural(omitted, 'more finding')}\n`)
+  if (withheld > 0) lines.push(`left alone, because a damaged record may need them: ${withheld}\n`)
+  const total = findings.length + omitted
+  const verdict = total === 0 ? 'clean' : `${plural(total, 'finding')}, ${unrepaired} not repaired`
+  const looked = Object.entries(checked).map(([what, count]) => `${count} ${what}`)
+  return `${[...lines, ...skipped.map(formatSkipped)].join('')}${verdict} (${looked.join(', ')})\n`
+}
+
+const formatProgress = ({ phase, done, total }: FsckProgress): string =>
+  `${phase}: ${done}${total === undefined || total < done ? '' : ` of about ${total}`}`
 
 export const addFsck: AddCommand = (parent, { ports, setExitCode }) => {
   const command = parent
@@ -29,14 +46,14 @@ export const addFsck: AddCommand = (parent, { ports, setExitCode }) => {
   withCommonOptions(command).action(async (options: FsckCommandOptions) => {
     let shown = false
     const report = await withAdmin(ports, options, (admin) =>
-      admin.fsck({ repair: options.repair === true, verifyData: options.verifyData === true }, ({ phase, done }) => {
+      admin.fsck({ repair: options.repair === true, verifyData: options.verifyData === true }, (progress) => {
         if (!ports.showsProgress) return
         shown = true
-        ports.writeError(`\r${phase}: ${done}\x1b[K`)
+        ports.writeError(`\r${formatProgress(progress)}\x1b[K`)
       }),
     )
     if (shown) ports.writeError('\r\x1b[K')
     answer(ports, options, report, formatReport)
-    if (report.problems.some(({ repaired }) => !repaired)) setExitCode(exitCodes.problemsFound)
+    if (report.unrepaired > 0) setExitCode(exitCodes.problemsFound)
   })
 }

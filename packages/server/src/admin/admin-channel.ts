@@ -4,7 +4,8 @@
  * @module
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { type Admin, AdminError, type FsckProgress } from '@strongroom/cli'
+import { type Admin, AdminError } from '@strongroom/cli'
+import type { FsckProgress } from '@strongroom/maintenance'
 import { type AdminLine, type AdminMethod, adminMethods, isAdminMethod } from './admin-methods.ts'
 
 const maxRequestBytes = 65_536

@@ -11,14 +11,13 @@ import {
   AdminError,
   type Connection,
   type FsckOptions,
-  type FsckProgress,
-  type FsckReport,
   type InstanceStatus,
   type KeyReport,
   type KeyUsageReport,
   type NewAccount,
   type RootKeyReport,
 } from '@strongroom/cli'
+import type { FsckProgress, FsckReport } from '@strongroom/maintenance'
 import { systemErrorCode } from '../durable-file.ts'
 import { socketName, throughShortPath } from '../instance-lock.ts'
 import type { AdminLine, AdminMethod } from './admin-methods.ts'

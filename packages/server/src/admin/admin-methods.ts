@@ -5,6 +5,7 @@
  * @module
  */
 import type { Admin, AdminErrorCode } from '@strongroom/cli'
+import type { FsckProgress } from '@strongroom/maintenance'
 import * as z from 'zod'
 
 const name = z.string().min(1).max(255)
@@ -36,6 +37,6 @@ export const isAdminMethod = (text: string): text is AdminMethod => Object.hasOw
 
 /** One line of an answer. */
 export type AdminLine =
-  | { readonly progress: { readonly phase: string; readonly done: number } }
+  | { readonly progress: FsckProgress }
   | { readonly result: unknown }
   | { readonly error: { readonly code: AdminErrorCode; readonly message: string } }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { randomBytes } from 'node:crypto'
 import { AccountsError } from '@strongroom/accounts'
 import {
   type AccountReport,
@@ -12,8 +13,6 @@ import {
   type AdminErrorCode,
   type Connection,
   type FsckOptions,
-  type FsckProgress,
-  type FsckReport,
   type InstanceStatus,
   type KeyReport,
   type KeyUsageReport,
@@ -22,6 +21,7 @@ import {
 } from '@strongroom/cli'
 import { EngineError } from '@strongroom/engine'
 import { KmsError, rotateRootKey, rotateRootKeyFile } from '@strongroom/kms'
+import { type FsckProgress, type FsckReport, fsck } from '@strongroom/maintenance'
 import type { Deployment } from '../deployment.ts'
 import { keyFileSource, passphraseSource, type RootKeySource } from '../root-key-source.ts'
 import { ServerError } from '../server-error.ts'
@@ -39,6 +39,7 @@ export interface LocalAdminOptions {
 export class LocalAdmin implements Admin {
   readonly #options: LocalAdminOptions
   #rootKeySource: RootKeySource
+  #isChecking = false
 
   constructor(options: LocalAdminOptions) {
     this.#options = options
@@ -89,8 +90,18 @@ export class LocalAdmin implements Admin {
   createAccount = (name: string): Promise<NewAccount> => this.#do(({ accounts }) => accounts.createAccount(name))
   listAccounts = (): Promise<readonly AccountReport[]> => this.#do(({ accounts }) => accounts.listAccounts())
 
-  fsck = (_options: FsckOptions, _onProgress: (progress: FsckProgress) => void): Promise<FsckReport> =>
-    Promise.reject(new AdminError('unavailable', 'this release has no fsck yet'))
+  fsck = (options: FsckOptions, onProgress: (progress: FsckProgress) => void): Promise<FsckReport> =>
+    this.#do(async ({ metadata, blobs, kms, recordSealer, keyring }) => {
+      if (this.#isChecking) throw new AdminError('unavailable', 'a check is under way already')
+      this.#isChecking = true
+      try {
+        const plainDataKeys = keyring.dataKeys
+        const sources = { metadata, blobs, kms, recordSealer, plainDataKeys, now: Date.now, random: randomBytes }
+        return await fsck({ ...sources, ...options, onProgress })
+      } finally {
+        this.#isChecking = false
+      }
+    })
 
   rotateRootKey = (options: Parameters<Admin['rotateRootKey']>[0]): Promise<RootKeyReport> =>
     this.#do(({ directory }) => this.#rotateRootKey(directory.root, options))

@@ -11,8 +11,8 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 const namesByVariable = new Map(settingNames.map((name) => [environmentNameOf(name), name]))
 
-/** Read by others: the file to read settings from, and which runtime `npm start` uses. */
-const otherVariables: ReadonlySet<string> = new Set(['STRONGROOM_CONFIG', 'STRONGROOM_RUNTIME'])
+/** Read by others: the file to read settings from; which runtime `npm start` uses; whether it makes the tree ready. */
+const otherVariables: ReadonlySet<string> = new Set(['STRONGROOM_CONFIG', 'STRONGROOM_RUNTIME', 'STRONGROOM_SETUP'])
 
 /** An empty variable counts as not set, as usual in service files and containers. */
 export function readEnvironment(environment: Environment): RawSettings {
