@@ -4,7 +4,8 @@
  * @module
  */
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { request as httpsRequest } from 'node:https'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { pattern } from '../support/pattern.ts'
 import { startServer, type TestServer } from '../support/test-server.ts'
 
@@ -169,6 +170,22 @@ describe('an object', () => {
     }
     const missing = await server.raw.send({ method: 'GET', bucket, name: 'gone' })
     expect([missing.status, missing.code, missing.element('Key')]).toEqual([404, 'NoSuchKey', 'gone'])
+  })
+})
+
+describe('an upload whose client goes away', () => {
+  it.each([100_000, 20_000_000])('leaves nothing and is no fault of the server, of %d bytes', async (length) => {
+    const name = `cut-off-${length}`
+    const path = server.raw.presign({ method: 'PUT', bucket, name })
+    const headers = { 'content-length': String(length) }
+    const request = httpsRequest({ ...server.endpoint, method: 'PUT', path, headers, agent: false })
+    const closed = new Promise((resolve) => request.once('error', resolve).once('close', resolve))
+    request.write(pattern(length / 2), () => request.destroy())
+    await closed
+    await vi.waitFor(() =>
+      expect(server.accessLog.some((line) => line.includes(name) && line.includes('IncompleteBody'))).toBe(true),
+    )
+    expect((await server.raw.send({ method: 'HEAD', bucket, name })).status).toBe(404)
   })
 })
 

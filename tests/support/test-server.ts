@@ -40,6 +40,10 @@ export interface TestServer {
   readonly kms: { cut(): void; restore(): void }
   /** Lines that the server logged as errors. */
   readonly faults: readonly string[]
+  /** Lines of the access log. */
+  readonly accessLog: readonly string[]
+  /** All that the server keeps. */
+  readonly directory: string
   /** A client for another endpoint. */
   rawAt(endpoint: Endpoint): RawClient
   stop(): Promise<void>
@@ -67,7 +71,12 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   })
   const faults: string[] = []
   const log = createLog({ level: 'error', format: 'json', write: (line) => faults.push(line) })
-  const server = await startRealServer(settings, { version: '0', log })
+  const accessLog: string[] = []
+  const server = await startRealServer(settings, {
+    version: '0',
+    log,
+    accessLog: { write: (line: string) => accessLog.push(line) },
+  })
   const ca = server.caFile === undefined ? '' : await readFile(server.caFile, 'utf8')
   const endpoint = { host: '127.0.0.1', port: portOf(server.endpoints[0]), ca }
   const clients: RawClient[] = []
@@ -90,6 +99,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     accounts: server.deployment.accounts,
     kms: switchOf(server.deployment.kms),
     faults,
+    accessLog,
+    directory: data,
     rawAt,
     stop: async () => {
       sdk.destroy()
