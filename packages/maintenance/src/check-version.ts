@@ -44,6 +44,7 @@ export class VersionCheck {
     if (this.#rightTables.has(known)) return
     const table = await readTable(inspection, snapshot, data, sizeBytes)
     if ('problem' in table) {
+      inspection.wrongTables.add(id)
       await inspection.found({ kind: 'part-table', place: { ...holder.place, id }, problem: table.problem })
       return
     }

@@ -142,6 +142,7 @@ async function* tableHolders(inspection: Inspection): AsyncGenerator<Holder, voi
 }
 
 async function* chunkHolders(inspection: Inspection, id: Uint8Array): AsyncGenerator<Holder, void> {
+  if (inspection.wrongTables.has(formatId(id))) return
   for await (const chunk of entriesOf(inspection.snapshot, rangeOf(manifestKey.prefix(id)))) {
     inspection.progress(1)
     const parts = opened(inspection, chunk, decodePartTableChunk)

@@ -78,6 +78,8 @@ export class Inspection {
   readonly buckets = new Map<string, BucketRecord>()
   /** Part tables that objects name and that have no reference count, by id in hex. */
   readonly unrecordedTables = new Set<string>()
+  /** Part tables that are not what objects say they are, by id in hex: what they refer to is left open. */
+  readonly wrongTables = new Set<string>()
   /** Blobs of the blob store that are referred to and have no reference count, by id in hex. */
   readonly unrecordedBlobs = new Set<string>()
   readonly pool = new TaskPool(32)
