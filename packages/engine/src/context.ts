@@ -10,7 +10,7 @@ import type { BlobStore, MetadataStore } from '@strongroom/storage'
 import type { BoundedMap } from './bounded-map.ts'
 import type { CommitLoop } from './commit-loop.ts'
 import type { AccountId } from './contract.ts'
-import type { DataKeyPool } from './data-key-pool.ts'
+import type { DataKeyPool, PeekableKms } from './data-key-pool.ts'
 import type { Random } from './ids.ts'
 import type { PartTables } from './part-tables.ts'
 import type { Pins } from './pins.ts'
@@ -25,7 +25,7 @@ export type DefaultEncryption = 'sse-s3' | 'sse-kms' | 'none'
 export interface EngineOptions {
   readonly metadata: MetadataStore
   readonly blobs: BlobStore
-  readonly kms: Kms
+  readonly kms: PeekableKms
   readonly recordSealer: Pick<RecordSealer, 'seal' | 'open'>
   /** Keys of the keyring from which the data keys of objects without server-side encryption are derived, 32 bytes each. */
   readonly plainDataKeys: { readonly currentId: number; readonly keys: ReadonlyMap<number, Uint8Array> }

@@ -6,7 +6,7 @@
  */
 
 import { zero } from '@strongroom/crypto'
-import { type DataKey, type Kms, KmsError } from '@strongroom/kms'
+import { type DataKey, type KeyStateSource, type Kms, KmsError } from '@strongroom/kms'
 import { BoundedMap } from './bounded-map.ts'
 
 /** Who shares a data key. The caller has decided already that the requester may use the key. */
@@ -20,8 +20,11 @@ export interface DataKeyScope {
   readonly accountId: string
 }
 
+/** A `Kms` that may know the state of keys without being asked over a wire. */
+export type PeekableKms = Kms & Partial<Pick<KeyStateSource, 'peekState'>>
+
 export interface DataKeyPoolOptions {
-  readonly kms: Kms
+  readonly kms: PeekableKms
   readonly now: () => number
   /** Default 1,000. */
   readonly maxEntries?: number
@@ -37,16 +40,27 @@ interface Shared {
   uses: number
 }
 
+/** What a description said, and for which key it said so. */
+interface KnownVersion {
+  readonly currentVersion: number
+  readonly generation: string
+  readonly askedAtMs: number
+}
+
+/** How long another process's rotation may go unnoticed. This process's own is noticed at once. */
+const versionMaxAgeMs = 4_000
+
 const notUsable = { locked: 'key-disabled', 'pending-deletion': 'key-pending-deletion' } as const
 
 /** Hands out copies of shared data keys. */
 export class DataKeyPool {
-  readonly #kms: Kms
+  readonly #kms: PeekableKms
   readonly #now: () => number
   readonly #maxAgeMs: number
   readonly #maxUses: number
   readonly #shared: BoundedMap<string, Shared>
   readonly #pending = new Map<string, Promise<Shared>>()
+  readonly #versions = new BoundedMap<string, KnownVersion>(10_000)
 
   constructor(options: DataKeyPoolOptions) {
     this.#kms = options.kms
@@ -57,14 +71,13 @@ export class DataKeyPool {
   }
 
   /**
-   * A data key for one more object; the caller zeroes the plaintext, which is a copy. The key's state is asked for each
-   * time, so that a lock takes effect at once.
+   * A data key for one more object; the caller zeroes the plaintext, which is a copy. The key's state is looked at each
+   * time, so that a lock takes effect at once; that is no call where the KMS knows it by itself.
    *
    * @throws KmsError
    */
   async take(scope: DataKeyScope): Promise<DataKey> {
-    const { state, currentVersion } = await this.#kms.describeKey(scope.keyName)
-    if (state !== 'enabled') throw new KmsError(notUsable[state], `key '${scope.keyName}' is ${state}`)
+    const currentVersion = this.#knownVersion(scope.keyName) ?? (await this.#describe(scope.keyName))
     const id = scopeId(scope, currentVersion)
     const found = this.#shared.get(id)
     const isUsable = found && found.uses < this.#maxUses && this.#now() < found.expiresAtMs
@@ -74,9 +87,33 @@ export class DataKeyPool {
     return { keyVersion, plaintext: Buffer.from(plaintext), ciphertext }
   }
 
+  /** To be called when this process rotated the key. */
+  forgetVersion(keyName: string): void {
+    this.#versions.delete(keyName)
+  }
+
   /** Zeroes all keys. */
   close(): void {
     this.#shared.clear()
+  }
+
+  /** The key's newest version, if that is known and the key is known to be usable now, without a call. */
+  #knownVersion(keyName: string): number | undefined {
+    const known = this.#versions.get(keyName)
+    if (!known || this.#now() - known.askedAtMs >= versionMaxAgeMs) return undefined
+    const view = this.#kms.peekState?.(keyName)
+    const isSame = view?.state === 'enabled' && view.generation === known.generation
+    return isSame ? known.currentVersion : undefined
+  }
+
+  /** Asks for the key's newest version. @throws KmsError also if the key must not be used */
+  async #describe(keyName: string): Promise<number> {
+    const askedAtMs = this.#now()
+    const { state, currentVersion } = await this.#kms.describeKey(keyName)
+    if (state !== 'enabled') throw new KmsError(notUsable[state], `key '${keyName}' is ${state}`)
+    const view = this.#kms.peekState?.(keyName)
+    if (view) this.#versions.set(keyName, { currentVersion, generation: view.generation, askedAtMs })
+    return currentVersion
   }
 
   #generate(id: string, scope: DataKeyScope): Promise<Shared> {

@@ -209,6 +209,7 @@ describe('without the KMS', () => {
     await test.put(bucket, 'c', 'x', { encryption: { mode: 'sse-c', customerKey: customerKey(1) } })
     const unreachable = () => Promise.reject(new KmsError('unreachable', 'the KMS does not answer'))
     Object.assign(test.kms, { generateDataKey: unreachable, decrypt: unreachable, describeKey: unreachable })
+    Object.assign(test.kms, { peekState: () => undefined })
     const down = { code: 'ServiceUnavailable', headers: { 'retry-after': '1' } }
     for (const name of ['kms', 's3']) {
       await expect(test.get(bucket, name)).rejects.toMatchObject(down)
@@ -229,11 +230,17 @@ describe('without the KMS', () => {
 describe('bucket keys', () => {
   it('make one KMS call for many objects, and one for each object without them', async () => {
     let calls = 0
+    let descriptions = 0
     const service = new KeyService(new MemoryKeyStore())
     const generate = service.generateDataKey.bind(service)
     service.generateDataKey = (...args) => {
       calls += 1
       return generate(...args)
+    }
+    const describeKey = service.describeKey.bind(service)
+    service.describeKey = (...args) => {
+      descriptions += 1
+      return describeKey(...args)
     }
     const counted = await createTestEngine({ kms: service })
     try {
@@ -242,6 +249,9 @@ describe('bucket keys', () => {
         Promise.all(Array.from({ length: 20 }, (_, i) => counted.put(target, `${i}`, 'x', encryption)))
       await putMany({ encryption: { mode: 'sse-s3' } })
       expect(calls).toBe(1)
+      const before = descriptions
+      await putMany({ encryption: { mode: 'sse-s3' } })
+      expect([calls, descriptions]).toEqual([1, before])
       // The same key, bucket, context and requester: the same data key.
       await putMany({ encryption: { mode: 'sse-kms', bucketKeyEnabled: true } })
       expect(calls).toBe(1)

@@ -71,8 +71,10 @@ async function change(
 }
 
 /** Makes a new version; what the older ones sealed stays readable. */
-export function rotateKey(context: EngineContext, name: string): Promise<KeyInfo> {
-  return change(context, name, () => context.kms.rotateKey(name))
+export async function rotateKey(context: EngineContext, name: string): Promise<KeyInfo> {
+  const info = await change(context, name, () => context.kms.rotateKey(name))
+  context.dataKeys.forgetVersion(name)
+  return info
 }
 
 /** Stops reads and writes of everything that needs the key, from the next request on. */
