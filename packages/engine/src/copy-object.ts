@@ -123,10 +123,14 @@ function changesSomething(input: CopyObjectInput, record: ObjectVersion, plan: E
   if (input.metadata !== undefined || input.tags !== undefined) return true
   // Asking for encryption counts as a change even if the outcome is the same; so does a rule of the bucket's own.
   if (input.encryption.mode !== 'default' || input.bucket.encryption !== undefined) return true
-  if (plan.mode !== record.envelope.mode) return true
+  if (plan.mode !== record.envelope.mode || isOtherKey(plan, record)) return true
   const { storageClass = 'STANDARD', checksumAlgorithm } = input
   if (input.storageClass !== undefined && storageClass !== (record.storageClass ?? 'STANDARD')) return true
   return checksumAlgorithm !== undefined && checksumAlgorithm !== record.checksum?.algorithm
+}
+
+function isOtherKey(plan: EncryptionPlan, { envelope }: ObjectVersion): boolean {
+  return 'key' in plan && 'keyId' in envelope && Buffer.compare(plan.key.id, envelope.keyId) !== 0
 }
 
 /** Shares the data, or reads and stores it anew. */

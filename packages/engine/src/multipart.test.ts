@@ -363,6 +363,16 @@ describe('an SSE-C upload', () => {
     const whole = Buffer.concat([contentOf(fullPartBytes), contentOf(5)])
     const read = await test.get(bucket, 'a', { customerKey: customerKey(7) })
     expect(read.bytes.equals(whole)).toBe(true)
+    const source = { bucket, name: 'a', customerKey: customerKey(7) }
+    await test.engine.copyObject({
+      requester: rootRequester,
+      source,
+      bucket,
+      name: 'b',
+      encryption: { mode: 'sse-kms' },
+    })
+    expect(test.engine.stats()).toMatchObject({ copiesShared: 1 })
+    expect((await test.get(bucket, 'b')).bytes.equals(whole)).toBe(true)
     await expect(test.get(bucket, 'a', { customerKey: customerKey(8) })).rejects.toMatchObject({ code: 'AccessDenied' })
   })
 

@@ -5,10 +5,8 @@
  */
 
 import { keySizeBytes, sealKey, zero } from '@strongroom/crypto'
-import type { Snapshot } from '@strongroom/storage'
 import { type SealedBody, writeBody } from './body-writer.ts'
-import { bucketIdOf, checkBucket } from './bucket-access.ts'
-import type { CommitDraft } from './commit-draft.ts'
+import { bucketIdOf } from './bucket-access.ts'
 import { checkWriteConditions } from './conditions.ts'
 import type { EngineContext } from './context.ts'
 import type { PutObjectInput, WrittenObject } from './contract.ts'
@@ -16,12 +14,9 @@ import { type NewDataKey, newDataKey } from './data-keys.ts'
 import { planEncryption, storedContext } from './encryption-plan.ts'
 import { EngineError } from './engine-error.ts'
 import { sealForVersion } from './envelope.ts'
-import { checkKey } from './key-registry.ts'
+import { type NewVersion, putVersion } from './new-version.ts'
 import { decodeObjectHead, type ObjectVersion, type StoredData } from './object-record.ts'
-import { encryptionInfoOf, formatEtag } from './presentation.ts'
 import { objectKey } from './tables.ts'
-import { formatVersionId } from './version-id.ts'
-import { fillSlot, openSlot, slotHead } from './version-slot.ts'
 import { withSnapshot } from './with-snapshot.ts'
 
 /** Stores an object. @throws EngineError; what the body throws is passed on */
@@ -79,7 +74,11 @@ async function checkEarly(context: EngineContext, input: PutObjectInput, bucketI
 
 async function commitObject(context: EngineContext, sealed: SealedObject): Promise<WrittenObject> {
   try {
-    return await context.commits.run((snapshot, draft) => attempt(context, sealed, snapshot, draft))
+    const version = versionOf(context, sealed)
+    return await context.commits.run((snapshot, draft) => {
+      sealed.body.putInto(draft)
+      return putVersion(context, snapshot, draft, version)
+    })
   } catch (error) {
     // Refused for certain: nothing names the blob. Other errors leave open whether the commit took place.
     if (error instanceof EngineError) await sealed.body.discard()
@@ -87,43 +86,23 @@ async function commitObject(context: EngineContext, sealed: SealedObject): Promi
   }
 }
 
-async function attempt(
-  context: EngineContext,
-  sealed: SealedObject,
-  snapshot: Snapshot,
-  draft: CommitDraft,
-): Promise<WrittenObject> {
+function versionOf(context: EngineContext, sealed: SealedObject): NewVersion {
   const { input, bucketId, body, etag, data, clientContext, fresh } = sealed
-  const { requester, name, metadata, tags = [] } = input
-  const target = { bucketId, name }
-  const bucketRecord = await checkBucket(context, snapshot, draft, bucketId)
-  const { envelopeKey } = fresh
-  if ('keyId' in envelopeKey) await checkKey(context, snapshot, draft, envelopeKey.keyId)
-  const slot = await openSlot(context, snapshot, draft, target, bucketRecord.versioning)
-  checkWriteConditions(input.conditions, slot.current)
-  const lastModifiedMs = Math.trunc(context.now())
   const { sizeBytes, checksum } = body
-  const head = { ...slotHead(slot), sizeBytes, etag, data, ...(checksum ? { checksum } : undefined) }
-  const content = { ...head, ...target, context: clientContext }
-  const { storageClass } = metadata
-  const record: ObjectVersion = {
-    kind: 'object',
-    ...head,
-    lastModifiedMs,
-    ownerAccountId: requester.accountId,
-    ...(storageClass === undefined ? undefined : { storageClass }),
-    details: { metadata, tags, ...(clientContext ? { context: clientContext } : undefined) },
-    tagCount: tags.length,
-    envelope: sealForVersion(fresh.dataKey, envelopeKey, content, sealed.objectKey, context.random),
-  }
-  body.putInto(draft)
-  await fillSlot(context, snapshot, draft, target, slot, record, () => true)
+  const { dataKey, envelopeKey } = fresh
   return {
-    etag: formatEtag(etag),
-    lastModifiedMs,
-    sizeBytes,
-    ...(bucketRecord.versioning === 'unset' ? undefined : { versionId: formatVersionId(slot) }),
-    encryption: encryptionInfoOf(record.envelope, clientContext),
-    ...(checksum ? { checksum } : undefined),
+    bucketId,
+    name: input.name,
+    ownerAccountId: input.requester.accountId,
+    content: { sizeBytes, etag, data, ...(checksum ? { checksum } : undefined) },
+    details: {
+      metadata: input.metadata,
+      tags: input.tags ?? [],
+      ...(clientContext ? { context: clientContext } : undefined),
+    },
+    conditions: input.conditions,
+    keyId: 'keyId' in envelopeKey ? envelopeKey.keyId : undefined,
+    seal: (content) => sealForVersion(dataKey, envelopeKey, content, sealed.objectKey, context.random),
+    isFresh: () => true,
   }
 }
