@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto'
 import { loadChecksums } from '@strongroom/crypto'
 import { abortUpload } from './abort-upload.ts'
+import { storageFailure } from './body-writer.ts'
 import { BoundedMap } from './bounded-map.ts'
 import { bucket, changeBucket, createBucket, deleteBucket, listBuckets } from './buckets.ts'
 import { CommitLoop } from './commit-loop.ts'
@@ -130,48 +131,58 @@ export async function createEngine(options: EngineOptions): Promise<MaintainedEn
 
 /** The operations over a context. */
 export function assembleEngine(context: EngineContext): MaintainedEngine {
+  /** What a store that fails means to a client: 503, try again. */
+  const guarded =
+    <A extends readonly unknown[], R>(operation: (context: EngineContext, ...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      try {
+        return await operation(context, ...args)
+      } catch (error) {
+        throw storageFailure(error)
+      }
+    }
   return {
-    createBucket: (input) => createBucket(context, input),
-    bucket: (name) => bucket(context, name),
-    listBuckets: (input) => listBuckets(context, input),
-    changeBucket: (target, change) => changeBucket(context, target, change),
-    deleteBucket: (target) => deleteBucket(context, target),
+    createBucket: guarded(createBucket),
+    bucket: guarded(bucket),
+    listBuckets: guarded(listBuckets),
+    changeBucket: guarded(changeBucket),
+    deleteBucket: guarded(deleteBucket),
 
-    putObject: (input) => putObject(context, input),
-    getObject: (input) => getObject(context, input),
-    headObject: (input) => headObject(context, input),
-    getObjectAttributes: (input) => getObjectAttributes(context, input),
-    deleteObject: (input) => deleteObject(context, input),
-    copyObject: (input) => copyObject(context, input),
-    getTags: (input) => getTags(context, input),
-    putTags: (input) => putTags(context, input),
+    putObject: guarded(putObject),
+    getObject: guarded(getObject),
+    headObject: guarded(headObject),
+    getObjectAttributes: guarded(getObjectAttributes),
+    deleteObject: guarded(deleteObject),
+    copyObject: guarded(copyObject),
+    getTags: guarded(getTags),
+    putTags: guarded(putTags),
 
-    listObjects: (input) => listObjects(context, input),
-    listVersions: (input) => listVersions(context, input),
-    listUploads: (input) => listUploads(context, input),
+    listObjects: guarded(listObjects),
+    listVersions: guarded(listVersions),
+    listUploads: guarded(listUploads),
 
-    createUpload: (input) => createUpload(context, input),
-    uploadPart: (input) => uploadPart(context, input),
-    uploadPartCopy: (input) => uploadPartCopy(context, input),
-    listParts: (input) => listParts(context, input),
-    completeUpload: (input) => completeUpload(context, input),
-    abortUpload: (input) => abortUpload(context, input),
+    createUpload: guarded(createUpload),
+    uploadPart: guarded(uploadPart),
+    uploadPartCopy: guarded(uploadPartCopy),
+    listParts: guarded(listParts),
+    completeUpload: guarded(completeUpload),
+    abortUpload: guarded(abortUpload),
 
-    createKey: (input) => createKey(context, input),
-    importKey: (input) => importKey(context, input),
-    describeKey: (name) => describeKey(context, name),
-    listKeys: (pattern) => listKeys(context, pattern),
-    rotateKey: (name) => rotateKey(context, name),
-    lockKey: (name) => lockKey(context, name),
-    unlockKey: (name) => unlockKey(context, name),
-    grantKey: (name, accountId) => grantKey(context, name, accountId),
-    revokeKey: (name, accountId) => revokeKey(context, name, accountId),
-    keyUsage: (name) => keyUsage(context, name),
-    deleteKey: (name, options) => deleteKey(context, name, options),
+    createKey: guarded(createKey),
+    importKey: guarded(importKey),
+    describeKey: guarded(describeKey),
+    listKeys: guarded(listKeys),
+    rotateKey: guarded(rotateKey),
+    lockKey: guarded(lockKey),
+    unlockKey: guarded(unlockKey),
+    grantKey: guarded(grantKey),
+    revokeKey: guarded(revokeKey),
+    keyUsage: guarded(keyUsage),
+    deleteKey: guarded(deleteKey),
 
     stats: () => ({ ...context.figures }),
     ensureDefaultKey: () => ensureDefaultKey(context),
-    sweep: (options) => sweep(context, options),
+    sweep: guarded(sweep),
     idle: () => context.reclaimer.idle(),
     sessionId: context.session.idHex,
     async close() {

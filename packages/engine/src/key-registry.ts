@@ -13,6 +13,7 @@ import type { AccountId, Requester } from './contract.ts'
 import { EngineError } from './engine-error.ts'
 import { idBytes } from './ids.ts'
 import { decodeKeyRecord, encodeKeyRecord, type KeyRecord } from './key-record.ts'
+import { kmsFailure } from './kms-failure.ts'
 import { keyKey, keyNameKey } from './tables.ts'
 import { withSnapshot } from './with-snapshot.ts'
 
@@ -111,7 +112,7 @@ async function adoptKey(context: EngineContext, requester: Requester, name: stri
     await context.kms.describeKey(name)
   } catch (error) {
     if (error instanceof KmsError && (error.code === 'key-not-found' || error.code === 'invalid-name')) return undefined
-    throw error
+    throw kmsFailure(error, keyArn(context, context.settings.rootAccountId, name), 'write')
   }
   await recordKey(context, name, context.settings.rootAccountId)
   return withSnapshot(context, (snapshot) => findKey(context, snapshot, name))

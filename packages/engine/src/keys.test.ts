@@ -219,6 +219,7 @@ describe('without the KMS', () => {
     }
     await expect(test.put(bucket, 'new', 'x')).rejects.toMatchObject(down)
     await expect(test.put(bucket, 'new', 'x', { encryption: { mode: 'sse-kms' } })).rejects.toMatchObject(down)
+    await expect(test.put(bucket, 'new', 'x', kms('never-seen'))).rejects.toMatchObject(down)
     expect((await test.get(bucket, 'c', { customerKey: customerKey(1) })).bytes.toString()).toBe('x')
     const { items } = await test.engine.listObjects({ bucket, prefix: '', limit: 10 })
     expect(items[2]).toMatchObject({ item: { name: 's3', etag } })

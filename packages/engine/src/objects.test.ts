@@ -5,6 +5,7 @@
  */
 
 import { createHash } from 'node:crypto'
+import { StorageError } from '@strongroom/storage'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Bucket, EncryptionRequest } from './contract.ts'
 import {
@@ -364,3 +365,17 @@ async function leftovers({ metadata }: TestEngine): Promise<(number | undefined)
     snapshot.release()
   }
 }
+
+describe('a store that fails', () => {
+  it('is answered as a passing trouble, whatever the operation', async () => {
+    const commit = test.metadata.commit.bind(test.metadata)
+    test.metadata.commit = () => Promise.reject(new StorageError('full', 'no space left'))
+    const passing = { code: 'ServiceUnavailable', headers: { 'retry-after': '1' } }
+    await expect(test.put(bucket, 'x', 'x')).rejects.toMatchObject(passing)
+    await expect(test.engine.createBucket({ requester: rootRequester, name: 'new' })).rejects.toMatchObject(passing)
+    test.metadata.commit = commit
+    test.blobs.create = () => Promise.reject(new StorageError('full', 'no space left'))
+    await expect(test.put(bucket, 'x', pattern(100_000))).rejects.toMatchObject(passing)
+    await expect(test.put(bucket, 'x', 'x')).resolves.toBeDefined()
+  })
+})
