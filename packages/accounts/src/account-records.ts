@@ -1,6 +1,6 @@
 /**
  * The records of accounts and access keys: a format number, then JSON, sealed whole under a metadata key with the key of the
- * entry as associated data (docs/formats/metadata-records.md).
+ * entry as associated data (docs/formats/account-records.md).
  *
  * @module
  */

@@ -168,7 +168,7 @@ describe('access keys', () => {
 describe('damaged records', () => {
   it('are one error: put under another key, or of another shape', async () => {
     const made = await accounts.createAccount('tenant-h')
-    const key = accessKeyKey(made.accessKeyId)
+    const key = accessKeyKey.encode(made.accessKeyId)
     for (const body of [
       '',
       '\u0001',
@@ -179,7 +179,7 @@ describe('damaged records', () => {
       await metadata.commit({ puts: [{ key, value: sealer.seal(key, Buffer.from(body)) }] })
       await expect(accounts.lookup(made.accessKeyId)).rejects.toMatchObject({ code: 'corrupt' })
     }
-    const byName = accountNameKey('tenant-h')
+    const byName = accountNameKey.encode('tenant-h')
     await metadata.commit({ puts: [{ key: byName, value: sealer.seal(key, Buffer.from(made.accountId)) }] })
     await expect(accounts.accountNamed('tenant-h')).rejects.toMatchObject({ code: 'corrupt' })
   })

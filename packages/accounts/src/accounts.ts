@@ -8,17 +8,9 @@
  */
 
 import { timingSafeEqual } from 'node:crypto'
-import type { Commit, MetadataStore, Snapshot } from '@strongroom/storage'
+import { type Commit, type MetadataStore, prefixEnd, type Snapshot } from '@strongroom/storage'
 import { AccessKeyCache } from './access-key-cache.ts'
-import {
-  accessKeyKey,
-  accountAccessKeyKey,
-  accountAccessKeyRange,
-  accountKey,
-  accountNameKey,
-  accountRange,
-  firstAccountKey,
-} from './account-keys.ts'
+import { accessKeyKey, accountAccessKeyKey, accountKey, accountNameKey, firstAccountKey } from './account-keys.ts'
 import { openAccessKey, openAccount, openId, type RecordSealing, sealId, sealRecord } from './account-records.ts'
 import { AccountsError } from './accounts-error.ts'
 import { newAccessKeyId, newAccountId, newSecretAccessKey, type RandomBytes } from './credentials.ts'
@@ -98,7 +90,7 @@ export class Accounts {
       return { principal: this.#rootPrincipal, secret: Uint8Array.from(this.#rootSecret) }
     }
     if (!isAccessKeyIdShape(accessKeyId)) return undefined
-    const key = accessKeyKey(accessKeyId)
+    const key = accessKeyKey.encode(accessKeyId)
     const entry = await this.#read((snapshot) => snapshot.get(key))
     if (entry === undefined) {
       this.#cache.drop(accessKeyId)
@@ -130,7 +122,7 @@ export class Accounts {
     const { recordSealer, now, random } = this.#options
     return await this.#retry(async () => {
       const accountId = newAccountId(random)
-      const [byName, byId] = [accountNameKey(name), accountKey(accountId)]
+      const [byName, byId] = [accountNameKey.encode(name), accountKey.encode(accountId)]
       if ((await this.#read((snapshot) => snapshot.get(byName))) !== undefined) {
         throw new AccountsError('account-exists', `there is an account named ${name} already`)
       }
@@ -150,8 +142,8 @@ export class Accounts {
   /** Every account, by id. */
   async listAccounts(): Promise<readonly Account[]> {
     const accounts: Account[] = []
-    await this.#scan(accountRange, (key, value) => {
-      const id = Buffer.from(key.subarray(1)).toString('latin1')
+    await this.#scan(accountKey.prefix(), (key, value) => {
+      const [id] = accountKey.decode(key)
       accounts.push(this.#account(id, key, value))
     })
     return accounts
@@ -160,12 +152,12 @@ export class Accounts {
   /** `undefined` if there is no account of that name. */
   async accountNamed(name: string): Promise<Account | undefined> {
     const { recordSealer } = this.#options
-    const byName = accountNameKey(name)
+    const byName = accountNameKey.encode(name)
     return await this.#read(async (snapshot) => {
       const idEntry = await snapshot.get(byName)
       if (idEntry === undefined) return undefined
       const id = openId(recordSealer, byName, idEntry.value)
-      const byId = accountKey(id)
+      const byId = accountKey.encode(id)
       const entry = await snapshot.get(byId)
       if (entry === undefined) throw new AccountsError('corrupt', 'an account name leads to no account')
       return this.#account(id, byId, entry.value)
@@ -178,7 +170,7 @@ export class Accounts {
    * @throws AccountsError `no-such-account`, `too-many-access-keys`
    */
   async createAccessKey(accountId: string): Promise<NewAccessKey> {
-    const byId = accountKey(accountId)
+    const byId = accountKey.encode(accountId)
     return await this.#retry(async () => {
       const account = await this.#read((snapshot) => snapshot.get(byId))
       if (account === undefined) throw new AccountsError('no-such-account', `there is no account ${accountId}`)
@@ -194,8 +186,7 @@ export class Accounts {
   /** Ids of an account's stored access keys, in order (the root credentials of the first account are not stored). */
   async listAccessKeys(accountId: string): Promise<readonly string[]> {
     const ids: string[] = []
-    const range = accountAccessKeyRange(accountId)
-    await this.#scan(range, (key) => ids.push(Buffer.from(key.subarray(range.gte.length)).toString('latin1')))
+    await this.#scan(accountAccessKeyKey.prefix(accountId), (key) => ids.push(accountAccessKeyKey.decode(key)[1]))
     return ids
   }
 
@@ -205,12 +196,12 @@ export class Accounts {
    * @throws AccountsError `no-such-access-key`
    */
   async deleteAccessKey(accessKeyId: string): Promise<void> {
-    const key = accessKeyKey(accessKeyId)
+    const key = accessKeyKey.encode(accessKeyId)
     await this.#retry(async () => {
       const entry = await this.#read((snapshot) => snapshot.get(key))
       if (entry === undefined) throw new AccountsError('no-such-access-key', `there is no access key ${accessKeyId}`)
       const { accountId } = openAccessKey(this.#options.recordSealer, key, entry.value)
-      const deletes = [key, accountAccessKeyKey(accountId, accessKeyId)]
+      const deletes = [key, accountAccessKeyKey.encode(accountId, accessKeyId)]
       return (await this.#commit({ checks: [{ key, version: entry.version }], deletes })) ? true : undefined
     })
     this.#cache.drop(accessKeyId)
@@ -234,7 +225,8 @@ export class Accounts {
       accessKeyId: newAccessKeyId(random),
       secretAccessKey: newSecretAccessKey(random),
     }
-    const [key, index] = [accessKeyKey(made.accessKeyId), accountAccessKeyKey(accountId, made.accessKeyId)]
+    const key = accessKeyKey.encode(made.accessKeyId)
+    const index = accountAccessKeyKey.encode(accountId, made.accessKeyId)
     const record = { accountId, secretAccessKey: made.secretAccessKey, createdAtMs: now() }
     return {
       made,
@@ -254,14 +246,12 @@ export class Accounts {
     return await readOnce(this.#options.metadata, read)
   }
 
-  async #scan(
-    range: { readonly gte: Uint8Array; readonly lt: Uint8Array },
-    visit: (key: Uint8Array, value: Uint8Array) => void,
-  ): Promise<void> {
+  async #scan(prefix: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => void): Promise<void> {
+    const lt = prefixEnd(prefix)
     await this.#read(async (snapshot) => {
-      let gte = range.gte
+      let gte = prefix
       for (;;) {
-        const page = await snapshot.list({ gte, lt: range.lt, limit: pageSize })
+        const page = await snapshot.list({ gte, lt, limit: pageSize })
         for (const entry of page) visit(entry.key, entry.value)
         const last = page.at(-1)
         if (last === undefined || page.length < pageSize) return
@@ -290,12 +280,12 @@ export class Accounts {
  */
 export async function createAccounts(options: AccountsOptions): Promise<Accounts> {
   const { metadata, recordSealer, now, random } = options
-  const first = firstAccountKey()
+  const first = firstAccountKey.encode('')
   for (let count = 0; count < maxAttempts; count++) {
     const entry = await readOnce(metadata, (snapshot) => snapshot.get(first))
     if (entry !== undefined) return new Accounts(options, openId(recordSealer, first, entry.value))
     const accountId = newAccountId(random)
-    const [byName, byId] = [accountNameKey(firstAccountName), accountKey(accountId)]
+    const [byName, byId] = [accountNameKey.encode(firstAccountName), accountKey.encode(accountId)]
     const result = await metadata.commit({
       checks: [first, byName, byId].map((key) => ({ key, version: 'absent' as const })),
       puts: [
