@@ -72,6 +72,25 @@ describe('the repository', () => {
     expect(wrong).toEqual([])
   })
 
+  it('names only tests that exist in INVARIANTS.md', async () => {
+    const named =
+      (await readFile(join(repository, 'INVARIANTS.md'), 'utf8')).match(/[\w./-]+\.(?:test|suite)\.ts/g) ?? []
+    expect(named.length).toBeGreaterThanOrEqual(10)
+    expect(named.filter((path) => !existsSync(join(repository, path)))).toEqual([])
+  })
+
+  it('names every package in ARCHITECTURE.md', async () => {
+    const text = await readFile(join(repository, 'ARCHITECTURE.md'), 'utf8')
+    expect(packages.filter((name) => !text.includes(`| \`${name}\` `))).toEqual([])
+  })
+
+  it('walks through files that exist in ARCHITECTURE.md', async () => {
+    const text = await readFile(join(repository, 'ARCHITECTURE.md'), 'utf8')
+    const named = (text.match(/`[a-z0-9-]+\/src\/[\w./-]+\.ts`/g) ?? []).map((path) => path.slice(1, -1))
+    expect(named.length).toBeGreaterThanOrEqual(15)
+    expect(named.filter((path) => !existsSync(join(packagesDirectory, path)))).toEqual([])
+  })
+
   it('skips no test and focuses none', async () => {
     const marked: string[] = []
     for (const path of [...sources, ...tests].filter((file) => /\.(test|suite)\.ts$/.test(file))) {
