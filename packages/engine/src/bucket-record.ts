@@ -4,6 +4,7 @@
  * @module
  */
 
+import { StorageError } from '@strongroom/storage'
 import { RecordReader, RecordWriter } from './codec.ts'
 import type { AccountId, BucketEncryption, Tags, VersioningState } from './contract.ts'
 import { type Overflow, readTags, writeTags } from './details.ts'
@@ -32,10 +33,15 @@ const versioningStates: readonly VersioningState[] = ['unset', 'enabled', 'suspe
 const algorithms: readonly BucketEncryption['algorithm'][] = ['AES256', 'aws:kms']
 const tagPlaces = ['none', 'record', 'overflow'] as const
 
+/** Longest id of a default key; what is longer could be written and never read again. */
+const maxKeyIdBytes = 2_048
+
 function writeEncryption(writer: RecordWriter, encryption: BucketEncryption): void {
   writer.u8(algorithms.indexOf(encryption.algorithm))
   writer.u8((encryption.bucketKeyEnabled ? 1 : 0) | (encryption.blocksSseC ? 2 : 0) | (encryption.keyId ? 4 : 0))
-  if (encryption.keyId) writer.text(encryption.keyId)
+  if (encryption.keyId === undefined || encryption.keyId === '') return
+  if (Buffer.byteLength(encryption.keyId) > maxKeyIdBytes) throw new StorageError('invalid', 'a key id is too long')
+  writer.text(encryption.keyId)
 }
 
 function readEncryption(reader: RecordReader): BucketEncryption {
@@ -46,7 +52,7 @@ function readEncryption(reader: RecordReader): BucketEncryption {
     algorithm,
     bucketKeyEnabled: (bits & 1) !== 0,
     blocksSseC: (bits & 2) !== 0,
-    ...(bits & 4 ? { keyId: reader.text(2_048) } : undefined),
+    ...(bits & 4 ? { keyId: reader.text(maxKeyIdBytes) } : undefined),
   }
 }
 

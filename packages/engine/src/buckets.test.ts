@@ -63,6 +63,15 @@ describe('changing a bucket', () => {
     expect([bare.encryption, bare.tags, bare.versioning]).toEqual([undefined, undefined, 'enabled'])
   })
 
+  it('never writes a default key that it could not read again', async () => {
+    const bucket = await test.bucket()
+    const rule = { algorithm: 'aws:kms', bucketKeyEnabled: false, blocksSseC: false } as const
+    await test.engine.changeBucket(bucket, { encryption: { ...rule, keyId: 'k'.repeat(2_048) } })
+    const longer = test.engine.changeBucket(bucket, { encryption: { ...rule, keyId: 'k'.repeat(2_049) } })
+    await expect(longer).rejects.toMatchObject({ code: 'invalid' })
+    expect((await test.engine.bucket('bucket')).encryption?.keyId).toHaveLength(2_048)
+  })
+
   it('keeps tags that outgrow its record, and removes them with it', async () => {
     const bucket = await test.bucket()
     const tags = Array.from({ length: 50 }, (_, i) => ({ key: `${i}`, value: '\u20ac'.repeat(256) }))

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { malformedXml, S3Error } from './s3-error.ts'
+import { invalidArgument, malformedXml, S3Error } from './s3-error.ts'
 import { childBoolean, childText, onlyChild, parseXml, requireRoot, type XmlElement } from './xml-reader.ts'
 import { element, wrap, xmlDocument } from './xml-writer.ts'
 
@@ -37,13 +37,22 @@ export function parseBucketEncryption(body: Uint8Array): BucketEncryption {
   }
 }
 
+/** Longest key id that KMS takes (its API reference, "KeyId"), in bytes. */
+const maxKeyIdBytes = 2048
+
 function parseDefault(byDefault: XmlElement): Pick<BucketEncryption, 'algorithm' | 'keyId'> {
   const algorithm = childText(byDefault, 'SSEAlgorithm')?.trim()
   const keyId = childText(byDefault, 'KMSMasterKeyID')?.trim() ?? ''
   if (algorithm === 'aws:kms:dsse') {
     throw new S3Error('NotImplemented', { message: 'Dual-layer server-side encryption is not implemented' })
   }
-  if (algorithm === 'aws:kms') return keyId === '' ? { algorithm } : { algorithm, keyId }
+  if (algorithm === 'aws:kms') {
+    if (Buffer.byteLength(keyId) > maxKeyIdBytes) {
+      const message = `A KMSMasterKeyID has at most ${maxKeyIdBytes} bytes`
+      throw invalidArgument(message, 'ApplyServerSideEncryptionByDefault')
+    }
+    return keyId === '' ? { algorithm } : { algorithm, keyId }
+  }
   if (algorithm !== 'AES256') throw malformedXml()
   if (keyId !== '') {
     throw new S3Error('InvalidArgument', {

@@ -86,6 +86,18 @@ describe('the default encryption of a bucket', () => {
     expect(failure(() => parseBucketEncryption(body)).code).toBe('MalformedXML')
   })
 
+  it('is refused with a key id longer than any, which made the bucket unreadable once', () => {
+    const named = (keyId: string) =>
+      rule(byDefault(`<SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>${keyId}</KMSMasterKeyID>`))
+    expect(parseBucketEncryption(named('k'.repeat(2048))).keyId).toHaveLength(2048)
+    for (const keyId of ['k'.repeat(2049), 'é'.repeat(1025)]) {
+      expect(failure(() => parseBucketEncryption(named(keyId)))).toMatchObject({
+        code: 'InvalidArgument',
+        fields: { ArgumentName: 'ApplyServerSideEncryptionByDefault' },
+      })
+    }
+  })
+
   it('is refused with a key that does not apply, as AWS words it', () => {
     const body = rule(byDefault('<SSEAlgorithm>AES256</SSEAlgorithm><KMSMasterKeyID>k</KMSMasterKeyID>'))
     expect(failure(() => parseBucketEncryption(body))).toMatchObject({
