@@ -5,6 +5,7 @@
  */
 
 import {
+  checkName,
   type DeleteEntry,
   type DeleteOutcome,
   describeError,
@@ -48,6 +49,7 @@ async function deleteOne(call: BucketCall, entry: DeleteEntry): Promise<DeleteOu
   const { context, bucket, request, log } = call
   const { name, versionId, ifMatch } = entry
   try {
+    checkName(name)
     const deleted = await context.engine.deleteObject({
       bucket,
       name,

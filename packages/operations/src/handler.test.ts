@@ -192,6 +192,16 @@ describe('deleting many objects', () => {
     expect(faults).toHaveLength(1)
   })
 
+  it('refuses a name that is too long, and that name only', async () => {
+    const { send, faults } = testHandler({ deleteObject: async () => ({ deleteMarker: false }) })
+    const body = document(['a', 'n'.repeat(1025)])
+    const headers = { 'content-md5': md5(body) }
+    const { text } = await send({ method: 'POST', rawPath: '/bucket', rawQuery: 'delete', headers, body })
+    expect(text).toContain('<Deleted><Key>a</Key></Deleted>')
+    expect(text).toContain('<Code>KeyTooLongError</Code>')
+    expect(faults).toEqual([])
+  })
+
   it('runs a bounded number at a time', async () => {
     let running = 0
     let most = 0
