@@ -37,9 +37,9 @@ export function hmacSha256(key: Uint8Array, message: string): Buffer {
   return createHmac('sha256', key).update(message, 'latin1').digest()
 }
 
-/** Trims a header value and makes one space of each run of white space. */
+/** Trims a header value and makes one space of each run of white space. White space is space and tab, nothing else. */
 export function canonicalHeaderValue(value: string): string {
-  const trimmed = value.trim()
+  const trimmed = trimBlanks(value)
   for (let index = 0; index < trimmed.length; index++) {
     const unit = trimmed.charCodeAt(index)
     const collapses = unit === 0x09 || (unit === 0x20 && isBlank(trimmed.charCodeAt(index + 1)))
@@ -50,6 +50,15 @@ export function canonicalHeaderValue(value: string): string {
 
 function isBlank(unit: number): boolean {
   return unit === 0x20 || unit === 0x09
+}
+
+// Not `trim()`: it takes 0xA0 for white space, which here is the last byte of UTF-8's `à`.
+function trimBlanks(value: string): string {
+  let start = 0
+  let end = value.length
+  while (start < end && isBlank(value.charCodeAt(start))) start++
+  while (end > start && isBlank(value.charCodeAt(end - 1))) end--
+  return start === 0 && end === value.length ? value : value.slice(start, end)
 }
 
 /** The value of a header by a name that a client chose: what every object has (`constructor`) is no header. */

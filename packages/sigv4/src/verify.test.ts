@@ -145,6 +145,13 @@ describe('verifySignature', () => {
     expect(request.headers['x-amz-meta-a']).toBe('  one   two ,three')
     verify({ ...request, headers: { ...request.headers, 'x-amz-meta-a': 'one two ,three' } })
   })
+
+  it('does not take the last byte of a letter for white space', () => {
+    const value = Buffer.from('voilà').toString('latin1')
+    const request = signed({ ...get, headers: { host: 'localhost', 'x-amz-meta-a': value } })
+    const cut = { ...request.headers, 'x-amz-meta-a': value.slice(0, -1) }
+    expect(failure(() => verify({ ...request, headers: cut })).code).toBe('SignatureDoesNotMatch')
+  })
 })
 
 describe('parseAuthorization', () => {
