@@ -122,6 +122,10 @@ describe('checkPostPolicy', () => {
     )
   })
 
+  it('refuses a policy that names no bucket: it would be good for all of them', () => {
+    expect(() => check(conditions.slice(1), fields)).toThrow('Invalid according to Policy: Extra input fields: bucket')
+  })
+
   it('refuses an expired policy', () => {
     expect(() => check(conditions, fields, Date.UTC(2015, 11, 30, 12))).toThrow(
       'Invalid according to Policy: Policy expired.',

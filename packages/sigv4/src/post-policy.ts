@@ -140,7 +140,8 @@ function rangeBound(value: unknown): number {
   return bound
 }
 
-// Fields that need no condition. Every other one must be covered, customer keys included.
+// Fields that need no condition. Every other one must be covered, customer keys and the bucket included: a policy that names
+// no bucket would be good for each one of its signer.
 const exemptFields: ReadonlySet<string> = new Set(['x-amz-signature', 'signature', 'file', 'policy', 'awsaccesskeyid'])
 
 /**
@@ -161,7 +162,7 @@ export function checkPostPolicy(policy: PostPolicy, fields: ReadonlyMap<string, 
   }
   const extra: string[] = []
   for (const name of fields.keys()) {
-    const isExempt = exemptFields.has(name) || name === 'bucket' || name.startsWith('x-ignore-')
+    const isExempt = exemptFields.has(name) || name.startsWith('x-ignore-')
     if (!isExempt && !covered.has(name)) extra.push(name)
   }
   if (extra.length > 0) throw policyDenied(`Extra input fields: ${extra.join(', ')}`)
