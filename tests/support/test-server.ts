@@ -123,9 +123,11 @@ function switchOf(kms: object): TestServer['kms'] {
         throw new KmsError('unreachable', 'the key service is cut off by a test')
       }
       for (const name of calls) Object.defineProperty(kms, name, { configurable: true, value })
+      // What was known of a key's state is believed for a few seconds only: here they are over.
+      Object.defineProperty(kms, 'peekState', { configurable: true, value: () => undefined })
     },
     restore: () => {
-      for (const name of calls) Reflect.deleteProperty(kms, name)
+      for (const name of [...calls, 'peekState']) Reflect.deleteProperty(kms, name)
     },
   }
 }
