@@ -19,10 +19,11 @@ import { EngineError } from './engine-error.ts'
 import { envelopeKeyOf, sealForVersion } from './envelope.ts'
 import { findVersion } from './find-version.ts'
 import { formatId } from './ids.ts'
+import { turnOfOthers } from './name-listing.ts'
 import { type NewVersion, putVersion, writtenObjectOf } from './new-version.ts'
 import { decodeObjectHead, type StoredData } from './object-record.ts'
 import { checkPartList, multipartEtag, type PartSelection, selectParts } from './part-selection.ts'
-import { encodePartTable, partTableDigest } from './part-table.ts'
+import { encodePartTable, partTableDigest, type TablePart } from './part-table.ts'
 import { formatEtag } from './presentation.ts'
 import { includedBitmap } from './reclaimer.ts'
 import { manifestKey, objectKey } from './tables.ts'
@@ -96,7 +97,7 @@ async function finish(
 ): Promise<WrittenObject> {
   const { record, uploadId } = ending
   const selection = selectParts(input, ending.parts, record.checksum)
-  const chunks = encodePartTable(selection.parts)
+  const chunks = await encodeTable(selection.parts)
   await writeTable(context, ending, chunks)
   const data: StoredData = {
     kind: 'manifest',
@@ -112,6 +113,18 @@ async function finish(
     await removeUpload(context, snapshot, draft, ending, included)
     return putVersion(context, snapshot, draft, version)
   })
+}
+
+/** Parts encoded before other requests have a turn: ten thousand at once would hold everything up. */
+const partsPerTurn = 1_000
+
+async function encodeTable(parts: readonly TablePart[]): Promise<Buffer[]> {
+  const chunks: Buffer[] = []
+  for (let start = 0; start < parts.length; start += partsPerTurn) {
+    if (start > 0) await turnOfOthers()
+    chunks.push(...encodePartTable(parts.slice(start, start + partsPerTurn)))
+  }
+  return chunks
 }
 
 function newVersion(

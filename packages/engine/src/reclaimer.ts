@@ -24,8 +24,13 @@ export interface ReclaimerContext extends SettleContext {
   readonly pins: Pins
 }
 
-/** References given back in one commit: each takes up to four operations. */
+/** References given back in one commit. */
 const segmentsPerCommit = 16
+
+/** Operations that a commit may need for a record that is emptied, and for a reference that is given back. */
+const operationsPerRecord = 2
+const operationsPerSegment = 4
+const operationsPerCommit = 96
 
 /** Blobs unlinked before their garbage records go in one commit. */
 const blobsPerCommit = 64
@@ -189,11 +194,13 @@ function takeSegments(holders: readonly { readonly segments: readonly Segment[] 
 async function emptyRange(context: ReclaimerContext, prefix: Uint8Array, bite: (entry: Entry) => Bite): Promise<void> {
   const lt = prefixEnd(prefix)
   const step = async (snapshot: Snapshot, draft: CommitDraft): Promise<boolean> => {
-    const entries = await snapshot.list({ gte: prefix, lt, limit: segmentsPerCommit })
+    const entries = await snapshot.list({ gte: prefix, lt, limit: operationsPerCommit / operationsPerRecord })
     const taken: Segment[] = []
+    let room = operationsPerCommit
     for (const entry of entries) {
       const { taken: more, rest } = bite(entry)
-      if (taken.length > 0 && taken.length + more.length > segmentsPerCommit) break
+      room -= operationsPerRecord + more.length * operationsPerSegment
+      if (room < 0) break
       taken.push(...more)
       draft.check(entry.key, entry)
       if (rest) draft.putRecord(entry.key, rest)
