@@ -33,12 +33,13 @@ export async function checkOverflow(
   }
 }
 
-/** The key that an envelope names has a record. */
+/** The key that an envelope names has a record. One that has none is told once, with the first that needs it. */
 export async function checkKeyOf(inspection: Inspection, place: Place, envelope: Envelope): Promise<void> {
   if (!('keyId' in envelope)) return
-  if (await inspection.hasKeyRecord(envelope.keyId)) return
   const id = formatId(envelope.keyId)
-  const problem = `it needs the key ${envelope.shownKeyId} (id ${id}), which has no record`
+  if (inspection.missedKeys.has(id) || (await inspection.hasKeyRecord(envelope.keyId))) return
+  inspection.missedKeys.add(id)
+  const problem = `it needs the key ${envelope.shownKeyId} (id ${id}), which has no record; there may be more that do`
   await inspection.found({ kind: 'key-missing', place: { ...place, id }, problem })
 }
 

@@ -1,7 +1,7 @@
 import type { Bucket, EncryptionRequest } from '@strongroom/engine'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { clientKey, TestDeployment } from './test-deployment.fixture.ts'
+import { clientKey, requester, TestDeployment } from './test-deployment.fixture.ts'
 
 /** Neither too many names, so that operations meet, nor nice ones. */
 const names = ['a', 'a/b', 'ä\u0000\u0001', '\u{1f600}', ' ']
@@ -120,7 +120,7 @@ describe('fsck', () => {
       fc.asyncProperty(steps, fc.boolean(), async (played, isPlain) => {
         const test = await TestDeployment.open(isPlain ? { defaultEncryption: 'none' } : {})
         try {
-          await test.engine.createKey({ requester: { accountId: '100000000001', isRootAccount: true }, name: 'second' })
+          await test.engine.createKey({ requester, name: 'second' })
           const player = new Player(test, await test.bucket('bucket'))
           for (const step of played) await player.play(step)
           const report = await test.fsck({ verifyData: true })
@@ -135,6 +135,38 @@ describe('fsck', () => {
         }
       }),
       { numRuns: 25 },
+    )
+  }, 120_000)
+
+  it('finds nothing, and mends nothing, while the engine is at work', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(steps, { minLength: 2, maxLength: 4 }), async (plays) => {
+        const test = await TestDeployment.open()
+        try {
+          await test.engine.createKey({ requester, name: 'second' })
+          const bucket = await test.bucket('bucket')
+          const playing = plays.map(async (played) => {
+            const player = new Player(test, bucket)
+            for (const step of played) await player.play(step)
+          })
+          let isPlaying = true
+          const played = Promise.all(playing).finally(() => {
+            isPlaying = false
+          })
+          let checks = 0
+          while (isPlaying) {
+            // Without waiting for garbage to go: that goes on beside it, too.
+            const report = await test.fsckNow({ repair: true, verifyData: checks % 2 === 1 })
+            expect(report.findings).toEqual([])
+            checks += 1
+          }
+          await played
+          expect((await test.fsck({ verifyData: true })).findings).toEqual([])
+        } finally {
+          await test.close()
+        }
+      }),
+      { numRuns: 15 },
     )
   }, 120_000)
 })

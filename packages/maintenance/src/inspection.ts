@@ -82,6 +82,8 @@ export class Inspection {
   readonly wrongTables = new Set<string>()
   /** Blobs of the blob store that are referred to and have no reference count, by id in hex. */
   readonly unrecordedBlobs = new Set<string>()
+  /** Keys that something needs and that have no record, by id in hex. */
+  readonly missedKeys = new Set<string>()
   readonly pool = new TaskPool(32)
   readonly #commits: CommitLoop
   readonly #keyRecords = new Map<string, boolean>()

@@ -77,6 +77,11 @@ export class TestDeployment {
 
   async fsck(options: Partial<FsckOptions> = {}): Promise<FsckReport> {
     await this.engine.idle()
+    return this.fsckNow(options)
+  }
+
+  /** Without waiting for the garbage that is being removed. */
+  fsckNow(options: Partial<FsckOptions> = {}): Promise<FsckReport> {
     const { metadata, blobs, kms, recordSealer, plainDataKeys } = this.options
     return fsck({ metadata, blobs, kms, recordSealer, plainDataKeys, now: Date.now, random: randomBytes, ...options })
   }
