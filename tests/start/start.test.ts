@@ -119,6 +119,14 @@ describe('strongroom server', { timeout: 60_000 }, () => {
     expect(await run(['credentials', '--data', data])).toEqual(credentials)
   })
 
+  it('goes on when nobody reads its log any more', async () => {
+    const program = await start()
+    program.stopReading()
+    // Each answer is a line of the access log, and each line fails.
+    for (let n = 0; n < 3; n += 1) expect(await fetchText(program.port, '/')).toMatch(/^403/)
+    expect(await program.stop()).toBe(0)
+  })
+
   it('writes no secret to a log', async () => {
     const server = await start()
     const { accessKeyId, secretAccessKey } = JSON.parse((await run(['credentials', '--json', '--data', data])).out)

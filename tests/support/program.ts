@@ -122,6 +122,11 @@ export class Program {
     this.#child.kill(name)
   }
 
+  /** Closes the pipe that it writes its log to. */
+  stopReading(): void {
+    this.#child.stdout?.destroy()
+  }
+
   /** Resolves with the exit code, or null if a signal ended it. */
   exited(): Promise<number | null> {
     return this.#exit

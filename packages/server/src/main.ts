@@ -108,6 +108,8 @@ async function inWords<T>(work: () => Promise<T>): Promise<T> {
 async function runServer(resolved: ResolvedSettings, version: string, command: string): Promise<number> {
   const { settings, notices } = resolved
   const isTerminal = process.stdout.isTTY === true
+  // Without a listener the end of whoever reads the log (a collector that is restarted) would be the end of the server.
+  process.stdout.on('error', ignoreLostOutput)
   const write = (line: string): void => {
     process.stdout.write(line)
   }
@@ -134,6 +136,10 @@ async function runServer(resolved: ResolvedSettings, version: string, command: s
   } finally {
     stopping.forget()
   }
+}
+
+function ignoreLostOutput(): void {
+  // There is nowhere to say it.
 }
 
 interface Announcement {
