@@ -42,6 +42,7 @@ export interface FsckOptions
   readonly repair?: boolean
   /** Read and authenticate every stored byte. Default false. */
   readonly verifyData?: boolean
+  /** Told at the beginning and end of each phase, and a few times a second between. */
   readonly onProgress?: (progress: FsckProgress) => void
   /** Ends the run between two steps: it rejects with the signal's reason. */
   readonly signal?: AbortSignal
@@ -64,6 +65,9 @@ export interface NewFinding {
   /** It looks superfluous: left alone while a damaged record may be what needs it. */
   readonly isExcess?: boolean
 }
+
+/** Between two words on how far a phase has come. */
+const tellEveryMs = 100
 
 /** Said of a finding that could not be repaired. */
 const changedMeanwhile = 'it changed meanwhile: check again'
@@ -98,6 +102,7 @@ export class Inspection {
   #phase: FsckPhase = 'index'
   #total: number | undefined
   #done = 0
+  #tellAtMs = 0
 
   constructor(options: FsckOptions) {
     this.options = options
@@ -120,11 +125,13 @@ export class Inspection {
     this.#phase = phase
     this.#total = total
     this.#done = 0
+    this.#tell()
     this.#keyRecords.clear()
     this.#snapshot = this.metadata.snapshot()
     try {
       await work()
       await this.pool.drain()
+      this.#tell()
     } finally {
       await this.pool.settle()
       this.#snapshot.release()
@@ -137,10 +144,15 @@ export class Inspection {
     this.#checked.set(what, (this.#checked.get(what) ?? 0) + number)
   }
 
-  /** Tells how far the phase has come, and ends the run if that is wanted. */
+  /** Notes how far the phase has come, tells it now and then, and ends the run if that is wanted. */
   progress(done: number): void {
-    this.options.signal?.throwIfAborted()
     this.#done += done
+    this.options.signal?.throwIfAborted()
+    if (this.options.onProgress && this.options.now() >= this.#tellAtMs) this.#tell()
+  }
+
+  #tell(): void {
+    this.#tellAtMs = this.options.now() + tellEveryMs
     const total = this.#total === undefined ? {} : { total: Math.max(this.#total, this.#done) }
     this.options.onProgress?.({ phase: this.#phase, done: this.#done, ...total })
   }
