@@ -85,9 +85,9 @@ export type SkipReason = 'client-held' | 'key-locked' | 'key-pending-deletion' |
 
 export interface Skipped {
   readonly reason: SkipReason
-  /** Versions and parts of running uploads. */
+  /** Versions and running uploads. */
   readonly items: number
-  /** Plaintext bytes. */
+  /** Plaintext bytes of the versions. */
   readonly bytes: number
 }
 
