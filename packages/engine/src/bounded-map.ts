@@ -40,6 +40,11 @@ export class BoundedMap<K, V> {
     this.#onDrop?.(value)
   }
 
+  /** Keys and values, the one that was set longest ago first. */
+  [Symbol.iterator](): IterableIterator<[K, V]> {
+    return this.#entries[Symbol.iterator]()
+  }
+
   clear(): void {
     for (const key of [...this.#entries.keys()]) this.delete(key)
   }

@@ -6,7 +6,7 @@
  */
 
 import { zero } from '@strongroom/crypto'
-import { type DataKey, type KeyStateSource, type Kms, KmsError } from '@strongroom/kms'
+import { type DataKey, type KeyStateSource, type Kms, KmsError, SharedLoads } from '@strongroom/kms'
 import { BoundedMap } from './bounded-map.ts'
 
 /** Who shares a data key. The caller has decided already that the requester may use the key. */
@@ -40,10 +40,15 @@ interface Shared {
   uses: number
 }
 
-/** What a description said, and for which key it said so. */
-interface KnownVersion {
+/** Which key the name means now. */
+interface CurrentKey {
   readonly currentVersion: number
-  readonly generation: string
+  /** Differs between two keys that had the name one after the other; `undefined` where the KMS cannot tell. */
+  readonly generation: string | undefined
+}
+
+/** What a description said, and when. */
+interface KnownKey extends CurrentKey {
   readonly askedAtMs: number
 }
 
@@ -59,8 +64,13 @@ export class DataKeyPool {
   readonly #maxAgeMs: number
   readonly #maxUses: number
   readonly #shared: BoundedMap<string, Shared>
-  readonly #pending = new Map<string, Promise<Shared>>()
-  readonly #versions = new BoundedMap<string, KnownVersion>(10_000)
+  /** Whoever waits for a key takes his copy in the moment it lands: later it may have been dropped, and zeroed. */
+  readonly #loads = new SharedLoads<Shared>((id, shared, isForgotten) => {
+    if (isForgotten) zero(shared.key.plaintext)
+    else this.#shared.set(id, shared)
+  })
+  readonly #known = new BoundedMap<string, KnownKey>(10_000)
+  readonly #timer: NodeJS.Timeout
 
   constructor(options: DataKeyPoolOptions) {
     this.#kms = options.kms
@@ -68,6 +78,7 @@ export class DataKeyPool {
     this.#maxAgeMs = options.maxAgeMs ?? 300_000
     this.#maxUses = options.maxUses ?? 2 ** 20
     this.#shared = new BoundedMap(options.maxEntries ?? 1_000, ({ key }) => zero(key.plaintext))
+    this.#timer = setInterval(() => this.sweep(), this.#maxAgeMs).unref()
   }
 
   /**
@@ -77,63 +88,65 @@ export class DataKeyPool {
    * @throws KmsError
    */
   async take(scope: DataKeyScope): Promise<DataKey> {
-    const currentVersion = this.#knownVersion(scope.keyName) ?? (await this.#describe(scope.keyName))
-    const id = scopeId(scope, currentVersion)
+    const id = scopeId(scope, this.#knownKey(scope.keyName) ?? (await this.#describe(scope.keyName)))
     const found = this.#shared.get(id)
     const isUsable = found && found.uses < this.#maxUses && this.#now() < found.expiresAtMs
-    const shared = isUsable ? found : await this.#generate(id, scope)
-    shared.uses += 1
-    const { keyVersion, plaintext, ciphertext } = shared.key
-    return { keyVersion, plaintext: Buffer.from(plaintext), ciphertext }
+    return isUsable ? copyOf(found) : this.#loads.join(id, () => this.#generate(scope), copyOf)
   }
 
   /** To be called when this process rotated the key. */
   forgetVersion(keyName: string): void {
-    this.#versions.delete(keyName)
+    this.#known.delete(keyName)
+  }
+
+  /** Zeroes what has expired. Happens by itself, too. */
+  sweep(): void {
+    const nowMs = this.#now()
+    for (const [id, { expiresAtMs }] of [...this.#shared]) if (expiresAtMs <= nowMs) this.#shared.delete(id)
   }
 
   /** Zeroes all keys. */
   close(): void {
+    clearInterval(this.#timer)
+    this.#loads.forgetAll()
     this.#shared.clear()
   }
 
-  /** The key's newest version, if that is known and the key is known to be usable now, without a call. */
-  #knownVersion(keyName: string): number | undefined {
-    const known = this.#versions.get(keyName)
+  /** The key, if that is known and it is known to be usable now, without a call. */
+  #knownKey(keyName: string): CurrentKey | undefined {
+    const known = this.#known.get(keyName)
     if (!known || this.#now() - known.askedAtMs >= versionMaxAgeMs) return undefined
     const view = this.#kms.peekState?.(keyName)
-    const isSame = view?.state === 'enabled' && view.generation === known.generation
-    return isSame ? known.currentVersion : undefined
+    return view?.state === 'enabled' && view.generation === known.generation ? known : undefined
   }
 
-  /** Asks for the key's newest version. @throws KmsError also if the key must not be used */
-  async #describe(keyName: string): Promise<number> {
+  /** Asks for the key. @throws KmsError also if it must not be used */
+  async #describe(keyName: string): Promise<CurrentKey> {
     const askedAtMs = this.#now()
     const { state, currentVersion } = await this.#kms.describeKey(keyName)
     if (state !== 'enabled') throw new KmsError(notUsable[state], `key '${keyName}' is ${state}`)
     const view = this.#kms.peekState?.(keyName)
-    if (view) this.#versions.set(keyName, { currentVersion, generation: view.generation, askedAtMs })
-    return currentVersion
+    const known = { currentVersion, generation: view?.generation, askedAtMs }
+    if (view) this.#known.set(keyName, known)
+    return known
   }
 
-  #generate(id: string, scope: DataKeyScope): Promise<Shared> {
-    const pending = this.#pending.get(id)
-    if (pending) return pending
-    const made = this.#kms
-      .generateDataKey(scope.keyName, scope.kmsContext)
-      .then((key) => {
-        const shared = { key, expiresAtMs: this.#now() + this.#maxAgeMs, uses: 0 }
-        this.#shared.set(id, shared)
-        return shared
-      })
-      .finally(() => this.#pending.delete(id))
-    this.#pending.set(id, made)
-    return made
+  async #generate({ keyName, kmsContext }: DataKeyScope): Promise<Shared> {
+    const key = await this.#kms.generateDataKey(keyName, kmsContext)
+    return { key, expiresAtMs: this.#now() + this.#maxAgeMs, uses: 0 }
   }
 }
 
-function scopeId(scope: DataKeyScope, version: number): string {
-  // Fixed lengths first, the variable rest last: no two scopes look alike.
+/** A copy for one more object. */
+function copyOf(shared: Shared): DataKey {
+  shared.uses += 1
+  const { keyVersion, plaintext, ciphertext } = shared.key
+  return { keyVersion, plaintext: Buffer.from(plaintext), ciphertext }
+}
+
+function scopeId(scope: DataKeyScope, { currentVersion, generation = '' }: CurrentKey): string {
+  // Fixed lengths first, the variable rest last, its lengths before it: no two scopes look alike.
   const ids = Buffer.concat([scope.bucketId, scope.keyId]).toString('latin1')
-  return `${ids}${version}/${scope.accountId}/${Buffer.from(scope.kmsContext).toString('latin1')}`
+  const context = Buffer.from(scope.kmsContext).toString('latin1')
+  return `${ids}${currentVersion}/${generation.length}/${generation}${scope.accountId}/${context}`
 }

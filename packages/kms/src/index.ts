@@ -40,3 +40,4 @@ export {
 } from './root-key/key-file.ts'
 export { type PassphraseCost, passphraseRootKey } from './root-key/passphrase.ts'
 export type { RootKey, RootKeyKind } from './root-key/root-key.ts'
+export { SharedLoads } from './shared-loads.ts'
