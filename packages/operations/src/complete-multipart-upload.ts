@@ -15,6 +15,7 @@ import {
 } from '@strongroom/s3'
 import { documentBody } from './body.ts'
 import { type BucketCall, type Operation, type Reply, xmlReply } from './call.ts'
+import { pause } from './document.ts'
 import { requestLocation } from './location.ts'
 import { showEncryption, withCustomerKeys } from './object-encryption.ts'
 import { uploadTarget } from './upload-target.ts'
@@ -31,7 +32,7 @@ async function run(call: BucketCall): Promise<Reply> {
     const checksumType = parseChecksumType(headers['x-amz-checksum-type'])
     const size = headers['x-amz-mp-object-size']
     const { bytes } = await documentBody({ body: request.body, headers, payload }, maxCompleteDocumentBytes)
-    const parts = parseComplete(bytes)
+    const parts = await parseComplete(bytes, pause)
     const written = await call.context.engine.completeUpload({
       ...target,
       parts,

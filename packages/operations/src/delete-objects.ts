@@ -14,7 +14,7 @@ import {
   parseDelete,
 } from '@strongroom/s3'
 import { type BucketCall, type Operation, type Reply, xmlReply } from './call.ts'
-import { readDocument } from './document.ts'
+import { pause, readDocument } from './document.ts'
 
 export const deleteObjects: Operation = { action: 's3:DeleteObject', on: 'bucket', run }
 
@@ -23,7 +23,7 @@ const concurrency = 32
 
 async function run(call: BucketCall): Promise<Reply> {
   const document = await readDocument(call, { limitBytes: maxDeleteDocumentBytes, requiresDigest: true })
-  const { entries, isQuiet } = parseDelete(document)
+  const { entries, isQuiet } = await parseDelete(document, pause)
   const outcomes: DeleteOutcome[] = new Array(entries.length)
   // Names in one lane run one after the other, so that a name given twice is deleted in the order given.
   const lanes = new Map<string, number[]>()

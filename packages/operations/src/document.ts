@@ -11,6 +11,9 @@ import type { Call } from './call.ts'
 /** Documents whose operation does not need more. */
 const usualBytes = 1024 * 1024
 
+/** Lets other requests run: a document of megabytes is read in slices. */
+export const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
 export interface ReadDocumentOptions {
   /** Default 1 MiB. */
   readonly limitBytes?: number

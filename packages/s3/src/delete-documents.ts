@@ -7,7 +7,7 @@
 import { bareEtag } from './conditions.ts'
 import { describeError } from './error-response.ts'
 import { malformedXml, S3Error } from './s3-error.ts'
-import { childBoolean, childText, parseXml, requireRoot, type XmlElement } from './xml-reader.ts'
+import { childBoolean, childText, type Pause, parseLargeXml, requireRoot, type XmlElement } from './xml-reader.ts'
 import { element, wrap, xmlDocument } from './xml-writer.ts'
 
 /** Most names of one request. */
@@ -30,8 +30,8 @@ export interface DeleteRequest {
 }
 
 /** @throws S3Error `MalformedXML`; `NotImplemented` for conditions that only directory buckets have */
-export function parseDelete(body: Uint8Array): DeleteRequest {
-  const root = requireRoot(parseXml(body, { maxElements: 8 * maxDeletes }), 'Delete')
+export async function parseDelete(body: Uint8Array, pause: Pause): Promise<DeleteRequest> {
+  const root = requireRoot(await parseLargeXml(body, { maxElements: 8 * maxDeletes }, pause), 'Delete')
   const entries = root.children.filter((child) => child.name === 'Object').map(entryOf)
   if (entries.length === 0 || entries.length > maxDeletes) throw malformedXml()
   return { entries, isQuiet: childBoolean(root, 'Quiet') ?? false }

@@ -8,7 +8,7 @@ import { type ChecksumAlgorithm, checksumAlgorithms, decodeChecksum, type Object
 import { bareEtag } from './conditions.ts'
 import { maxPartNumber, parsePartNumber } from './range.ts'
 import { malformedXml, S3Error } from './s3-error.ts'
-import { childText, parseXml, requireRoot, type XmlElement } from './xml-reader.ts'
+import { childText, type Pause, parseLargeXml, requireRoot, type XmlElement } from './xml-reader.ts'
 import { element, quoteEtag, xmlDocument } from './xml-writer.ts'
 
 /** Most bytes of the document of CompleteMultipartUpload. */
@@ -24,8 +24,9 @@ export interface CompletedPart {
 }
 
 /** @throws S3Error `MalformedXML`, `InvalidArgument` (part number), `InvalidPartOrder`, `InvalidRequest` (checksum) */
-export function parseComplete(body: Uint8Array): readonly CompletedPart[] {
-  const root = requireRoot(parseXml(body, { maxElements: maxPartNumber * 4 + 10 }), 'CompleteMultipartUpload')
+export async function parseComplete(body: Uint8Array, pause: Pause): Promise<readonly CompletedPart[]> {
+  const limits = { maxElements: maxPartNumber * 4 + 10 }
+  const root = requireRoot(await parseLargeXml(body, limits, pause), 'CompleteMultipartUpload')
   if (root.children.length === 0 || root.children.length > maxPartNumber) throw malformedXml()
   const parts = root.children.map(partOf)
   for (let index = 1; index < parts.length; index++) {

@@ -1,6 +1,7 @@
 /**
  * Reading the XML that clients send into a small tree, over `saxes`. Written for hostile input: strict UTF-8, no document
- * type, no processing instructions, no entities but the five of XML, bounded size, depth and number of elements.
+ * type, no processing instructions, no entities but the five of XML, bounded size, depth and number of elements and
+ * attributes.
  *
  * Names are matched without their namespace: clients send the S3 one, none, or a prefix.
  *
@@ -42,52 +43,103 @@ export const maxDocumentBytes = 1024 * 1024
  * @throws S3Error `MalformedXML`, `MissingRequestBodyError` for an empty body
  */
 export function parseXml(body: Uint8Array, limits: XmlLimits = {}): XmlElement {
+  const text = textOf(body)
+  const tree = new TreeReader(limits)
+  tree.write(text)
+  return tree.end()
+}
+
+/** Resolves when others have had their turn. */
+export type Pause = () => Promise<void>
+
+/**
+ * Reads a document of megabytes and pauses between its slices: megabytes of references or of carriage returns are seconds
+ * of work.
+ *
+ * @throws S3Error as {@link parseXml}
+ */
+export async function parseLargeXml(body: Uint8Array, limits: XmlLimits, pause: Pause): Promise<XmlElement> {
+  const text = textOf(body)
+  const tree = new TreeReader(limits)
+  for (let start = 0; start < text.length; start += sliceLength) {
+    if (start > 0) await pause()
+    tree.write(text.slice(start, start + sliceLength))
+  }
+  return tree.end()
+}
+
+/** UTF-16 units that are read at a time: a few milliseconds. */
+const sliceLength = 65_536
+
+function textOf(body: Uint8Array): string {
   if (body.length === 0) throw new S3Error('MissingRequestBodyError')
-  let text: string
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(body)
+    return new TextDecoder('utf-8', { fatal: true }).decode(body)
   } catch (cause) {
     throw malformedXml(cause)
   }
-  return readTree(text, limits.maxElements ?? 1000, limits.maxDepth ?? 16)
 }
 
-function readTree(text: string, maxElements: number, maxDepth: number): XmlElement {
-  const parser = new SaxesParser({ xmlns: true, position: false })
-  const open: OpenElement[] = []
-  let root: OpenElement | undefined
-  let count = 0
-  parser.on('error', (cause) => {
-    throw malformedXml(cause)
-  })
-  parser.on('doctype', () => {
-    throw malformedXml()
-  })
-  parser.on('processinginstruction', () => {
-    throw malformedXml()
-  })
-  parser.on('xmldecl', ({ encoding }) => {
-    if (encoding !== undefined && !encodings.has(encoding.toLowerCase())) throw malformedXml()
-  })
-  parser.on('opentag', ({ local }) => {
-    if (++count > maxElements || open.length >= maxDepth) throw malformedXml()
-    const opened: OpenElement = { name: local, children: [], text: '' }
-    open[open.length - 1]?.children.push(opened)
-    root ??= opened
-    open.push(opened)
-  })
-  parser.on('closetag', () => {
-    open.pop()
-  })
-  const addText = (piece: string): void => {
-    const current = open[open.length - 1]
+/** Attributes that a document may have; what clients send are namespaces and the type of a grantee. */
+const maxAttributes = 100
+
+/** Builds the tree of a document that comes in slices. Used up by its first error. */
+class TreeReader {
+  readonly #parser = new SaxesParser({ xmlns: true, position: false })
+  readonly #maxElements: number
+  readonly #maxDepth: number
+  readonly #open: OpenElement[] = []
+  #root: OpenElement | undefined
+  #elements = 0
+  #attributes = 0
+
+  constructor({ maxElements = 1000, maxDepth = 16 }: XmlLimits) {
+    this.#maxElements = maxElements
+    this.#maxDepth = maxDepth
+    const parser = this.#parser
+    parser.on('error', (cause) => {
+      throw malformedXml(cause)
+    })
+    parser.on('doctype', refuse)
+    parser.on('processinginstruction', refuse)
+    parser.on('xmldecl', ({ encoding }) => {
+      if (encoding !== undefined && !encodings.has(encoding.toLowerCase())) refuse()
+    })
+    parser.on('attribute', () => {
+      if (++this.#attributes > maxAttributes) refuse()
+    })
+    parser.on('opentag', ({ local }) => this.#opened(local))
+    parser.on('closetag', () => this.#open.pop())
+    parser.on('text', (piece) => this.#addText(piece))
+    parser.on('cdata', (piece) => this.#addText(piece))
+  }
+
+  write(slice: string): void {
+    this.#parser.write(slice)
+  }
+
+  /** The root. */
+  end(): XmlElement {
+    this.#parser.close()
+    return this.#root ?? refuse()
+  }
+
+  #opened(name: string): void {
+    if (++this.#elements > this.#maxElements || this.#open.length >= this.#maxDepth) refuse()
+    const opened: OpenElement = { name, children: [], text: '' }
+    this.#open[this.#open.length - 1]?.children.push(opened)
+    this.#root ??= opened
+    this.#open.push(opened)
+  }
+
+  #addText(piece: string): void {
+    const current = this.#open[this.#open.length - 1]
     if (current !== undefined) current.text += piece
   }
-  parser.on('text', addText)
-  parser.on('cdata', addText)
-  parser.write(text).close()
-  if (root === undefined) throw malformedXml()
-  return root
+}
+
+function refuse(): never {
+  throw malformedXml()
 }
 
 /** @throws S3Error `MalformedXML` when the root has another name */

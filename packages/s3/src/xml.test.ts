@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { failure, mayRefuse } from './failure.fixture.ts'
-import { childBoolean, childText, onlyChild, parseXml, requireRoot } from './xml-reader.ts'
+import { S3Error } from './s3-error.ts'
+import { childBoolean, childText, onlyChild, parseLargeXml, parseXml, requireRoot } from './xml-reader.ts'
 import { element, escapeXml, xmlDocument, xmlTimestamp } from './xml-writer.ts'
 
 /** Whether XML 1.0 can hold the text at all. */
@@ -98,6 +99,12 @@ describe('parseXml', () => {
     expect(failure(() => parseXml(Buffer.from(wide(51)), { maxElements: 50 })).code).toBe('MalformedXML')
   })
 
+  it('bounds the number of attributes, which cost more than elements do', () => {
+    const names = (count: number) => Array.from({ length: count }, (_, index) => `xmlns:n${index}="x"`).join(' ')
+    expect(read(`<A ${names(100)}/>`).name).toBe('A')
+    expect(failure(() => read(`<A ${names(101)}/>`)).code).toBe('MalformedXML')
+  })
+
   it('throws nothing but S3Error, whatever it is given', () => {
     fc.assert(fc.property(fc.uint8Array(), (body) => mayRefuse(() => parseXml(body))))
     const soup = fc.array(
@@ -141,5 +148,33 @@ describe('child readers', () => {
     expect(childBoolean(read('<A><B>false</B></A>'), 'B')).toBe(false)
     expect(childBoolean(read('<A/>'), 'B')).toBeUndefined()
     expect(failure(() => childBoolean(read('<A><B>1</B></A>'), 'B')).code).toBe('MalformedXML')
+  })
+})
+
+describe('parseLargeXml', () => {
+  it('reads what parseXml reads, wherever its slices end', async () => {
+    const pieces = fc.array(
+      fc.constantFrom('<B>', '</B>', '&#xD;', '\r\n', '\u{1f600}', 'é', '<![CDATA[]]]]>', 'x'.repeat(65_530)),
+      {
+        maxLength: 30,
+      },
+    )
+    await fc.assert(
+      fc.asyncProperty(pieces, async (content) => {
+        const body = Buffer.from(`<A>${content.join('')}</A>`)
+        const outcome = await parseLargeXml(body, {}, async () => {}).catch((error: unknown) => error)
+        if (outcome instanceof S3Error) expect(failure(() => parseXml(body)).code).toBe(outcome.code)
+        else expect(outcome).toEqual(parseXml(body))
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('pauses between slices of some milliseconds', async () => {
+    let pauses = 0
+    await parseLargeXml(Buffer.from(`<A>${'&#65;'.repeat(200_000)}</A>`), {}, async () => {
+      pauses += 1
+    })
+    expect(pauses).toBe(15)
   })
 })
