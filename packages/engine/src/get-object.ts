@@ -6,13 +6,15 @@
  */
 
 import { zero } from '@strongroom/crypto'
-import type { Snapshot } from '@strongroom/storage'
+import type { EntryVersion, Snapshot } from '@strongroom/storage'
 import { readBody } from './body-reader.ts'
 import { bucketIdOf } from './bucket-access.ts'
+import { corrupt } from './codec.ts'
 import { StaleSnapshot } from './commit-loop.ts'
 import { checkReadConditions } from './conditions.ts'
 import type { EngineContext } from './context.ts'
 import type { Bucket, ObjectHead, ReadHead, ReadObject, ReadObjectInput } from './contract.ts'
+import { EngineError } from './engine-error.ts'
 import { type ReadableVersion, readableVersion } from './find-version.ts'
 import type { ObjectVersion } from './object-record.ts'
 import { checkKeyClass, openVersion } from './open-version.ts'
@@ -21,21 +23,37 @@ import { planRead, type ReadPlan } from './read-plan.ts'
 import { formatVersionId } from './version-id.ts'
 import { withSnapshot } from './with-snapshot.ts'
 
-/** Reads an object, or a part of it. @throws EngineError as the contract says */
+/** Times that a read begins again because its data went; each time somebody has overwritten or removed the object. */
+const maxAttempts = 16
+
+/** Reads an object, or a part of it. @throws EngineError as the contract says, `SlowDown` if it never stands still */
 export async function getObject(context: EngineContext, input: ReadObjectInput): Promise<ReadObject> {
-  try {
-    return await getOnce(context, input)
-  } catch (error) {
-    // Overwritten and removed between reading the record and opening its data: the next state is whole again.
-    if (error instanceof StaleSnapshot) return getOnce(context, input)
-    throw error
+  let before: EntryVersion | undefined
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const seen: { version?: EntryVersion } = {}
+    try {
+      return await getOnce(context, input, seen)
+    } catch (error) {
+      // Overwritten and removed between reading the record and opening its data: the next state is whole again.
+      if (!(error instanceof StaleSnapshot)) throw error
+      if (seen.version === before) corrupt('the data of an object is missing')
+      before = seen.version
+    }
   }
+  throw new EngineError('SlowDown')
 }
 
-function getOnce(context: EngineContext, input: ReadObjectInput): Promise<ReadObject> {
+/** @param seen told which state of the record was read */
+function getOnce(
+  context: EngineContext,
+  input: ReadObjectInput,
+  seen: { version?: EntryVersion },
+): Promise<ReadObject> {
   const target = dataKeyTarget(input)
   return withSnapshot(context, async (snapshot) => {
-    const { record, plan } = await find(context, snapshot, input)
+    const { record, entry } = await findReadable(context, snapshot, input)
+    seen.version = entry.version
+    const plan = await planRead(context, snapshot, record, input)
     const objectKey = await openVersion(context, snapshot, target, record, input.customerKey)
     try {
       const body = await readBody(context, snapshot, record, objectKey, plan)
@@ -49,7 +67,8 @@ function getOnce(context: EngineContext, input: ReadObjectInput): Promise<ReadOb
 /** What a GET would say, without its body. @throws EngineError as the contract says */
 export function headObject(context: EngineContext, input: ReadObjectInput): Promise<ReadHead> {
   return withSnapshot(context, async (snapshot) => {
-    const { record, plan } = await find(context, snapshot, input)
+    const { record } = await findReadable(context, snapshot, input)
+    const plan = await planRead(context, snapshot, record, input)
     await verifyCustomerKey(context, snapshot, input, record)
     return readHead(input.bucket, input.name, record, plan)
   })
@@ -68,16 +87,6 @@ export async function verifyCustomerKey(
 
 function dataKeyTarget({ requester, bucket, name }: ReadObjectInput) {
   return { requester, bucketId: bucketIdOf(bucket), bucketName: bucket.name, name }
-}
-
-async function find(
-  context: EngineContext,
-  snapshot: Snapshot,
-  input: ReadObjectInput,
-): Promise<{ readonly record: ObjectVersion; readonly plan: ReadPlan }> {
-  const { record } = await findReadable(context, snapshot, input)
-  const plan = await planRead(context, snapshot, record, input)
-  return { record, plan }
 }
 
 /** The version to read, with the class of the key and the conditions checked. @throws EngineError */

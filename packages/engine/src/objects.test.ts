@@ -288,13 +288,13 @@ describe('overwriting and deleting', () => {
     expect(await blobCount(test)).toBe(bytes.length === 20 ? 0 : 1)
   })
 
-  it('a reader that finds its blob gone reads the record once more', async () => {
+  it.each([1, 5])('a reader that finds its blob gone %i times reads the record again each time', async (times) => {
     await test.put(bucket, 'x', pattern(300_000))
     const read = test.blobs.read.bind(test.blobs)
-    let isFirst = true
+    let left = times
     test.blobs.read = (...args) => {
-      if (!isFirst) return read(...args)
-      isFirst = false
+      if (left === 0) return read(...args)
+      left -= 1
       return (async function* () {
         await test.put(bucket, 'x', Buffer.alloc(200_000, 1))
         await test.engine.idle()
@@ -302,6 +302,18 @@ describe('overwriting and deleting', () => {
       })()
     }
     expect((await test.get(bucket, 'x')).bytes.equals(Buffer.alloc(200_000, 1))).toBe(true)
+  })
+
+  it('a blob that is missing for good is a fault, and neither waited for nor taken for an overwriting', async () => {
+    await test.put(bucket, 'x', pattern(300_000))
+    const read = test.blobs.read.bind(test.blobs)
+    let reads = 0
+    test.blobs.read = (blobId, ...range) => {
+      reads += 1
+      return read([...blobId].reverse().join(''), ...range)
+    }
+    await expect(test.get(bucket, 'x')).rejects.toMatchObject({ name: 'StorageError', code: 'corrupt' })
+    expect(reads).toBe(2)
   })
 
   it('deleting what is not there succeeds', async () => {
