@@ -55,6 +55,7 @@ export interface EngineSettings {
   readonly region: string
   readonly defaultEncryption: DefaultEncryption
   readonly defaultKey: string
+  readonly requireEncryption: boolean
   readonly compatibility: 'aws' | 'ceph'
   readonly inlineLimitBytes: number
 }

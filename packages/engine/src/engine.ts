@@ -110,6 +110,7 @@ function settingsOf(options: EngineOptions): EngineSettings {
     region: options.region,
     defaultEncryption: requireEncryption && defaultEncryption === 'none' ? 'sse-s3' : defaultEncryption,
     defaultKey: options.defaultKey,
+    requireEncryption,
     compatibility: options.compatibility ?? 'aws',
     inlineLimitBytes: options.inlineLimitBytes ?? 7_800,
   }

@@ -118,13 +118,30 @@ async function adoptKey(context: EngineContext, requester: Requester, name: stri
   return withSnapshot(context, (snapshot) => findKey(context, snapshot, name))
 }
 
-/** Writes the record of a key of this name, unless there is one. Resolves to whether it was this call that wrote it. */
-export async function recordKey(context: EngineContext, name: string, ownerAccountId: AccountId): Promise<boolean> {
+/**
+ * Writes the record of a key of this name, unless there is one. Resolves to whether it was this call that wrote it.
+ *
+ * @param isNew the KMS has just made the key: a record whose deletion was cut short is about an earlier one of that name,
+ * and shares nothing with it
+ */
+export async function recordKey(
+  context: EngineContext,
+  name: string,
+  ownerAccountId: AccountId,
+  { isNew = false }: { readonly isNew?: boolean } = {},
+): Promise<boolean> {
   const id = Buffer.from(context.random(idBytes))
   return context.commits.run(async (snapshot, draft) => {
     const nameAt = keyNameKey.encode(name)
-    if (await snapshot.get(nameAt)) return false
+    const named = await snapshot.get(nameAt)
+    const earlier = named && (await findKeyById(context, snapshot, named.value))
     const nowMs = Math.trunc(context.now())
+    if (named) {
+      if (!isNew || earlier?.record.state !== 'deleting') return false
+      const { entry, record } = earlier
+      const deleted: KeyRecord = { ...record, state: 'deleted', stateSinceMs: nowMs }
+      draft.check(entry.key, entry).putRecord(entry.key, encodeKeyRecord(deleted))
+    }
     const record: KeyRecord = {
       name,
       ownerAccountId,
@@ -133,7 +150,7 @@ export async function recordKey(context: EngineContext, name: string, ownerAccou
       stateSinceMs: nowMs,
       grants: [],
     }
-    draft.check(nameAt, undefined).putRaw(nameAt, id).putRecord(keyKey.encode(id), encodeKeyRecord(record))
+    draft.check(nameAt, named).putRaw(nameAt, id).putRecord(keyKey.encode(id), encodeKeyRecord(record))
     return true
   })
 }

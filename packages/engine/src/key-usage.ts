@@ -143,7 +143,8 @@ async function destroy(context: EngineContext, name: string): Promise<void> {
 async function setState(context: EngineContext, keyId: Uint8Array, state: KeyRecord['state']): Promise<void> {
   await context.commits.run(async (snapshot, draft) => {
     const found = await findKeyById(context, snapshot, keyId)
-    if (!found || found.record.state === state) return
+    // Only a deletion is taken back: what was deleted meanwhile stays so.
+    if (!found || found.record.state === state || found.record.state === 'deleted') return
     const { entry, record } = found
     const stateSinceMs = Math.trunc(context.now())
     draft.check(entry.key, entry).putRecord(entry.key, encodeKeyRecord({ ...record, state, stateSinceMs }))

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { KeyService, KmsError, MemoryKeyStore } from '@strongroom/kms'
+import { DelegatingKms, KeyService, KmsError, MemoryKeyStore } from '@strongroom/kms'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Attempt, CommitLoop } from './commit-loop.ts'
 import type { Bucket } from './contract.ts'
 import {
   createTestEngine,
@@ -15,10 +16,37 @@ import {
   rootRequester,
   type TestEngine,
 } from './engine.fixture.ts'
+import { assembleEngine, createContext } from './engine.ts'
+import { deleteKey } from './key-usage.ts'
 import { expectExactBooks } from './recount.fixture.ts'
+import { beginUpload, completed } from './uploads.fixture.ts'
 
 let test: TestEngine
 let bucket: Bucket
+
+/** Destroys keys and is not heard of again. */
+class DyingKms extends DelegatingKms {
+  override async deleteKey(name: string): Promise<void> {
+    await this.inner.deleteKey(name)
+    throw new Error('the power went')
+  }
+}
+
+/** Commits until a key was marked as being deleted, and not after. */
+function failingAfterMark(commits: CommitLoop): CommitLoop {
+  let isMarked = false
+  return Object.create(commits, {
+    run: {
+      value: async <T>(attempt: Attempt<T>): Promise<T> => {
+        if (isMarked) throw new Error('the power went')
+        const result = await commits.run(attempt)
+        // The record of the key is there already: the first commit that does anything marks it.
+        isMarked = result instanceof Uint8Array
+        return result
+      },
+    },
+  }) as CommitLoop
+}
 beforeEach(async () => {
   test = await createTestEngine()
   bucket = await test.bucket()
@@ -163,6 +191,27 @@ describe('deleting a key', () => {
     expect((await test.engine.keyUsage('k')).total.objects).toBe(1)
   })
 
+  it('that was cut short after the key was gone: a new key of this name has its own owner, id and dependants', async () => {
+    await test.put(bucket, 'x', 'x', kms('k'))
+    const { id } = await test.engine.describeKey('k')
+    const { context } = test
+    const destroyed = new DyingKms(context.kms)
+    const dying = { ...context, kms: destroyed, commits: failingAfterMark(context.commits) }
+    await expect(deleteKey(dying, 'k', { force: true, reason: 'test' })).rejects.toThrow('the power went')
+    expect(await test.engine.createKey({ requester: otherRequester, name: 'k' })).toMatchObject({
+      ownerAccountId: otherRequester.accountId,
+      state: 'enabled',
+    })
+    expect((await test.engine.describeKey('k')).id).not.toBe(id)
+    await test.put(bucket, 'y', 'y', { ...kms('k'), requester: otherRequester })
+    expect((await test.engine.keyUsage('k')).total.objects).toBe(1)
+    await expect(test.get(bucket, 'x')).rejects.toMatchObject({ code: 'AccessDenied' })
+    test.clock.nowMs += 3_600_000
+    await test.engine.sweep()
+    expect((await test.get(bucket, 'y', { requester: otherRequester })).bytes.toString()).toBe('y')
+    await expectExactBooks(test)
+  })
+
   it('and writing under it at the same moment: one of them is refused', async () => {
     for (let round = 0; round < 10; round += 1) {
       const name = `race-${round}`
@@ -299,6 +348,26 @@ describe('the precedence of encryption settings', () => {
       keyId: 'deployment-key',
       bucketKeyEnabled: true,
     })
+  })
+
+  it('an upload that began without encryption takes no part and comes to no object once encryption is required', async () => {
+    const lenient = await createTestEngine({ defaultEncryption: 'none' })
+    const plain = await lenient.bucket()
+    const upload = await beginUpload(lenient, plain, 'x')
+    const part = await upload.put(1, pattern(9))
+    const context = await createContext({ ...lenient.options, requireEncryption: true })
+    const strict = assembleEngine(context)
+    try {
+      const body = { sizeBytes: 1, content: Buffer.from('x') }
+      const target = { ...upload.target, requester: rootRequester }
+      const refused = { code: 'AccessDenied' }
+      await expect(strict.uploadPart({ ...target, partNumber: 2, body })).rejects.toMatchObject(refused)
+      await expect(strict.completeUpload({ ...target, parts: completed([part]) })).rejects.toMatchObject(refused)
+      await strict.abortUpload(target)
+    } finally {
+      await strict.close()
+      await lenient.close()
+    }
   })
 
   it('never comes to plaintext where encryption is required', async () => {

@@ -42,7 +42,7 @@ async function addKey(
     throw adminFailure(context, error, name)
   }
   // After a crash between the two the key is there without a record, and becomes the root account's at its first use.
-  await recordKey(context, name, accountId)
+  await recordKey(context, name, accountId, { isNew: true })
   return describeKey(context, name)
 }
 
@@ -169,6 +169,7 @@ async function changeGrants(
 /** The deployment's key is there before the first request: made if the KMS lacks it, recorded if it has no record. */
 export async function ensureDefaultKey(context: EngineContext): Promise<void> {
   const { name } = parseKeyId(context, context.settings.defaultKey)
+  let isNew = false
   try {
     await context.kms.describeKey(name)
   } catch (error) {
@@ -176,6 +177,7 @@ export async function ensureDefaultKey(context: EngineContext): Promise<void> {
     if (!(error instanceof KmsError)) throw error
     if (error.code !== 'key-not-found') return
     await context.kms.createKey(name)
+    isNew = true
   }
-  await recordKey(context, name, context.settings.rootAccountId)
+  await recordKey(context, name, context.settings.rootAccountId, { isNew })
 }

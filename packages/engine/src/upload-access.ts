@@ -122,7 +122,12 @@ function parametersDiffer(cause?: unknown): EngineError {
   })
 }
 
-/** Opens an upload's envelope. @throws EngineError as `openDataKey`, and row 18 for another client key */
+/**
+ * Opens an upload's envelope.
+ *
+ * @throws EngineError as `openDataKey`, row 18 for another client key, `AccessDenied` for an upload without encryption that
+ * began before the deployment required it
+ */
 export async function openUpload(
   context: EngineContext,
   snapshot: Snapshot,
@@ -132,6 +137,11 @@ export async function openUpload(
   const { bucketId, name, uploadId, record } = found
   const place = { requester: target.requester, bucketId, bucketName: target.bucket.name, name }
   const { details, envelope } = record
+  if (envelope.mode === 'none' && context.settings.requireEncryption) {
+    throw new EngineError('AccessDenied', {
+      message: 'This upload was begun without server-side encryption, which is required now. Begin it again.',
+    })
+  }
   const dataKey = await openDataKey(context, snapshot, place, envelope, details.context, target.customerKey)
   try {
     const bound = { bucketId, name, uploadId, context: details.context }
