@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ReadHead, ReadObjectInput } from '@strongroom/engine'
+import type { ReadHead, ReadObject, ReadObjectInput } from '@strongroom/engine'
 import {
   addChecksumHeaders,
   addObjectHeaders,
@@ -28,8 +28,18 @@ export const getObject: Operation = {
   run: async (call) =>
     await read(call, async (input) => {
       const found = await call.context.engine.getObject(input)
-      return { ...headOf(call, found), body: found.body }
+      try {
+        return { ...headOf(call, found), body: found.body }
+      } catch (error) {
+        // A header that cannot be sent. The data is open already, and nobody else is going to close it.
+        await endBody(found.body)
+        throw error
+      }
     }),
+}
+
+async function endBody(body: ReadObject['body']): Promise<void> {
+  if (!(body instanceof Uint8Array)) await body[Symbol.asyncIterator]().return?.()
 }
 
 export const headObject: Operation = {

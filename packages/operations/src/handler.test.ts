@@ -127,6 +127,21 @@ describe('the handler', () => {
     expect(keys.map(({ key }) => Buffer.from(key).toString('hex'))).toEqual(['00'.repeat(32), '00'.repeat(32)])
   })
 
+  it('ends the data that it has opened when the answer cannot be made', async () => {
+    let isOpen = true
+    const body: AsyncIterableIterator<Uint8Array> = {
+      [Symbol.asyncIterator]: () => body,
+      next: async () => ({ done: false, value: Buffer.from('hello') }),
+      return: async () => {
+        isOpen = false
+        return { done: true, value: undefined }
+      },
+    }
+    const { send } = testHandler({ getObject: async () => ({ ...head, body }) })
+    const { status } = await send({ rawQuery: 'response-content-type=a%0Ab' })
+    expect({ status, isOpen }).toEqual({ status: 400, isOpen: false })
+  })
+
   it('refuses a customer key over plain HTTP before it looks at the signature', async () => {
     const { send } = testHandler({})
     const { status, text } = await send({ secure: false, signed: false, headers: customerKey })

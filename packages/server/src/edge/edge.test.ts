@@ -173,6 +173,22 @@ describe('the S3 bridge', () => {
     expect(finished).toMatchObject([{ status: 500, bytesOut: 6 }])
   })
 
+  it('ends a body whose headers cannot be sent, and answers with an error', async () => {
+    let isOpen = true
+    const body: AsyncIterableIterator<Uint8Array> = {
+      [Symbol.asyncIterator]: () => body,
+      next: async () => ({ done: true, value: undefined }),
+      return: async () => {
+        isOpen = false
+        return { done: true, value: undefined }
+      },
+    }
+    const port = await start({ handler: async () => ok(body, { 'x-amz-meta-name': 'a\nb' }) })
+    expect((await ask(port, '/')).status).toBe(500)
+    expect(isOpen).toBe(false)
+    expect(faults).toHaveLength(1)
+  })
+
   it('keeps the content length of an answer to HEAD', async () => {
     const port = await start({ handler: async () => ok(undefined, { 'content-length': '12345' }) })
     expect((await ask(port, '/b/o', { method: 'HEAD' })).headers['content-length']).toBe('12345')

@@ -116,11 +116,13 @@ async function send(
     response.writeHead(status, headers).end(body)
     return { status, bytes: body === undefined ? 0 : Buffer.byteLength(body) }
   }
-  response.statusCode = status
-  for (const name in headers) response.setHeader(name, headers[name] ?? '')
   try {
+    response.statusCode = status
+    for (const name in headers) response.setHeader(name, headers[name] ?? '')
     return { status, bytes: await sendBody(response, body) }
   } catch (error) {
+    // A header that cannot be sent leaves the data open; ending it twice is harmless.
+    await body[Symbol.asyncIterator]().return?.()
     if (!(error instanceof HttpError && error.code === 'aborted')) options.onBodyError(error, requestId)
     if (response.headersSent || response.destroyed) return { status, bytes: 0 }
     for (const name of response.getHeaderNames()) response.removeHeader(name)
