@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Bucket } from './contract.ts'
 import { createTestEngine, pattern, rootRequester, type TestEngine } from './engine.fixture.ts'
 import { expectExactBooks } from './recount.fixture.ts'
+import { keyKey, sessionKey } from './tables.ts'
 
 let first: TestEngine
 let bucket: Bucket
@@ -64,6 +65,16 @@ describe('a sweep', () => {
     // Small objects need no session.
     await first.put(bucket, 'small', 'x')
     await expectExactBooks(second)
+  })
+
+  it('goes past damaged records of sessions and keys, which are not its to judge', async () => {
+    const writer = await first.blobs.create(`${first.engine.sessionId}${'cd'.repeat(16)}`)
+    await writer.write([pattern(50_000)])
+    await writer.sync()
+    const second = await another()
+    const damaged = [sessionKey.encode(Buffer.alloc(8, 0)), keyKey.encode(Buffer.alloc(16, 0))]
+    await first.metadata.commit({ puts: damaged.map((key) => ({ key, value: Buffer.from('not a record') })) })
+    expect(await second.engine.sweep()).toMatchObject({ blobsRemoved: 1 })
   })
 
   it('finishes garbage whose removal failed', async () => {

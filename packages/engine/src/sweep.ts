@@ -5,8 +5,9 @@
  * @module
  */
 
+import { CryptoError } from '@strongroom/crypto'
 import { KmsError } from '@strongroom/kms'
-import { type Entry, prefixEnd } from '@strongroom/storage'
+import { type Entry, prefixEnd, StorageError } from '@strongroom/storage'
 import type { EngineContext } from './context.ts'
 import { decodeSessionRecord, encodeSessionRecord, type SessionRecord } from './housekeeping-records.ts'
 import { blobIdBytes, formatId, parseId } from './ids.ts'
@@ -46,7 +47,8 @@ export async function sweep(
   let blobsRemoved = 0
   for await (const entry of entriesOf(context, Buffer.of(sessionKey.tag))) {
     const [id] = sessionKey.decode(entry.key)
-    const record = decodeSessionRecord(context.records.open(entry))
+    const record = readable(() => decodeSessionRecord(context.records.open(entry)))
+    if (record === undefined) continue
     if (live.has(formatId(id)) || record.state === 'settled') continue
     if (record.state === 'open') {
       await setSession(context, id, 'ended')
@@ -116,7 +118,8 @@ async function sweepGarbage(context: EngineContext): Promise<number> {
 /** Finishes, or takes back, deletions of keys that were cut short. */
 async function sweepKeys(context: EngineContext): Promise<void> {
   for await (const entry of entriesOf(context, Buffer.of(keyKey.tag))) {
-    const record = context.records.cached(entry, decodeKeyRecord)
+    const record = readable(() => context.records.cached(entry, decodeKeyRecord))
+    if (record === undefined) continue
     const nowMs = Math.trunc(context.now())
     if (record.state !== 'deleting' || nowMs - record.stateSinceMs < keyDeletionLimitMs) continue
     const isThere = await context.kms.describeKey(record.name).then(
@@ -130,6 +133,16 @@ async function sweepKeys(context: EngineContext): Promise<void> {
       draft.putRecord(entry.key, encodeKeyRecord({ ...record, state, stateSinceMs: nowMs }))
       if (state === 'deleted') draft.delete(keyNameKey.encode(record.name))
     })
+  }
+}
+
+/** What a record says; `undefined` if it is damaged: fsck names it, and one of them does not keep the rest from being swept. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof CryptoError || (error instanceof StorageError && error.code === 'corrupt')) return undefined
+    throw error
   }
 }
 

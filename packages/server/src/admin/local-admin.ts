@@ -91,13 +91,17 @@ export class LocalAdmin implements Admin {
   listAccounts = (): Promise<readonly AccountReport[]> => this.#do(({ accounts }) => accounts.listAccounts())
 
   fsck = (options: FsckOptions, onProgress: (progress: FsckProgress) => void): Promise<FsckReport> =>
-    this.#do(async ({ metadata, blobs, kms, recordSealer, keyring }) => {
+    this.#do(async ({ engine, metadata, blobs, kms, recordSealer, keyring }) => {
       if (this.#isChecking) throw new AdminError('unavailable', 'a check is under way already')
       this.#isChecking = true
       try {
         const plainDataKeys = keyring.dataKeys
         const sources = { metadata, blobs, kms, recordSealer, plainDataKeys, now: Date.now, random: randomBytes }
-        return await fsck({ ...sources, ...options, onProgress })
+        // What a killed writer left behind, and what a repair turns into garbage, is the sweeper's to remove.
+        if (options.repair) await engine.sweep()
+        const report = await fsck({ ...sources, ...options, onProgress })
+        if (options.repair) await engine.sweep()
+        return report
       } finally {
         this.#isChecking = false
       }
