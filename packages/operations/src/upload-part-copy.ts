@@ -8,7 +8,7 @@ import { formatCopyResult, parseCopySourceRange } from '@strongroom/s3'
 import { type BucketCall, type Operation, type Reply, xmlReply } from './call.ts'
 import { copySource } from './copy-source.ts'
 import { refusePartEncryption, showEncryption, withCustomerKeys } from './object-encryption.ts'
-import { partNumberOf, uploadTarget } from './upload-target.ts'
+import { checkPartTransport, partNumberOf, uploadTarget } from './upload-target.ts'
 
 export const uploadPartCopy: Operation = { action: 's3:PutObject', on: 'bucket', run }
 
@@ -18,6 +18,7 @@ async function run(call: BucketCall): Promise<Reply> {
   const range = parseCopySourceRange(call.headers['x-amz-copy-source-range'])
   const target = uploadTarget(call)
   return await withCustomerKeys([target.customerKey], async () => {
+    await checkPartTransport(call, target)
     const source = await copySource(call)
     return await withCustomerKeys([source.customerKey], async () => {
       const input = { ...target, partNumber, source, ...(range === undefined ? {} : { range }) }

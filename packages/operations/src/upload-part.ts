@@ -7,7 +7,7 @@
 import { addChecksumHeaders, quoteEtag } from '@strongroom/s3'
 import type { BucketCall, Operation, Reply } from './call.ts'
 import { refusePartEncryption, showEncryption, withCustomerKeys } from './object-encryption.ts'
-import { partNumberOf, uploadTarget } from './upload-target.ts'
+import { checkPartTransport, partNumberOf, uploadTarget } from './upload-target.ts'
 import { writeBody } from './write-body.ts'
 
 export const uploadPart: Operation = { action: 's3:PutObject', on: 'bucket', run }
@@ -17,6 +17,7 @@ async function run(call: BucketCall): Promise<Reply> {
   const partNumber = partNumberOf(call)
   const target = uploadTarget(call)
   return await withCustomerKeys([target.customerKey], async () => {
+    await checkPartTransport(call, target)
     const body = await writeBody(call)
     const part = await call.context.engine.uploadPart({ ...target, partNumber, body })
     const answer: Record<string, string> = { etag: quoteEtag(part.etag) }

@@ -5,7 +5,7 @@
  */
 
 import type { UploadTarget } from '@strongroom/engine'
-import { parseCustomerKey, parsePartNumber } from '@strongroom/s3'
+import { checkKmsTransport, parseCustomerKey, parsePartNumber } from '@strongroom/s3'
 import type { BucketCall } from './call.ts'
 
 /** The upload that a request is about. The caller zeroes the customer key in it. */
@@ -14,6 +14,18 @@ export function uploadTarget(call: BucketCall): UploadTarget {
   const customerKey = parseCustomerKey(headers, request.secure)
   const uploadId = query.get('uploadId') ?? ''
   return { requester, bucket, name, uploadId, ...(customerKey === undefined ? {} : { customerKey }) }
+}
+
+/**
+ * Row 2 for parts, which name no encryption of their own: those of an upload under SSE-KMS are not taken over plain HTTP.
+ * Costs a look at the upload's record, and that only on connections without TLS.
+ *
+ * @throws S3Error `InvalidArgument`; EngineError `NoSuchUpload`
+ */
+export async function checkPartTransport(call: BucketCall, target: UploadTarget): Promise<void> {
+  if (call.request.secure) return
+  const { upload } = await call.context.engine.listParts({ ...target, after: 0, limit: 0 })
+  if (upload.encryption.mode === 'sse-kms') checkKmsTransport({ secure: false, signed: true })
 }
 
 /** @throws S3Error `InvalidArgument` */
