@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type FileHandle, link, open, rename, unlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { type FileHandle, link, mkdir, open, rename, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 
 /** What unfinished files begin with; no key entry can have a dot. */
 export const temporaryPrefix = '.unfinished-'
@@ -46,6 +46,15 @@ async function writeAndClose(file: FileHandle, value: Uint8Array): Promise<void>
   } finally {
     await file.close()
   }
+}
+
+/** Makes a directory (mode 0700) and those above it that are missing, each durable in the one above. */
+export async function makeDirectoryDurably(directory: string): Promise<void> {
+  const path = resolve(directory)
+  const firstMade = await mkdir(path, { recursive: true, mode: 0o700 })
+  if (firstMade === undefined) return
+  const end = dirname(resolve(firstMade))
+  for (let made = path; made !== end; made = dirname(made)) await syncDirectory(dirname(made))
 }
 
 /** Makes entries that were added to or removed from a directory durable. */

@@ -5,10 +5,10 @@
  * @module
  */
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import * as z from 'zod'
-import { createDurably, systemErrorCode, writeDurably } from './durable-file.ts'
+import { createDurably, makeDirectoryDurably, systemErrorCode, writeDurably } from './durable-file.ts'
 import { ServerError } from './server-error.ts'
 
 /** Frozen: data depends on it. A release that writes something older ones cannot read raises it and adds an upgrade below. */
@@ -95,7 +95,7 @@ async function readStamp(directory: string): Promise<Stamp | undefined> {
 
 const makePrivate = async (directory: string): Promise<void> => {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectoryDurably(directory)
   } catch (error) {
     throw new ServerError('data-directory', `${directory} cannot be made (${systemErrorCode(error)})`, { cause: error })
   }

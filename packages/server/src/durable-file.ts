@@ -4,8 +4,8 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { link, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 
 /** Replaces the file or makes it, with the given mode: synced under another name first, then renamed, then the directory synced. */
 export async function writeDurably(path: string, content: string | Uint8Array, mode: number): Promise<void> {
@@ -48,6 +48,15 @@ async function writeAside(
     throw error
   }
   await syncDirectory(dirname(path))
+}
+
+/** Makes a directory (mode 0700) and those above it that are missing, each durable in the one above. */
+export async function makeDirectoryDurably(directory: string): Promise<void> {
+  const path = resolve(directory)
+  const firstMade = await mkdir(path, { recursive: true, mode: 0o700 })
+  if (firstMade === undefined) return
+  const end = dirname(resolve(firstMade))
+  for (let made = path; made !== end; made = dirname(made)) await syncDirectory(dirname(made))
 }
 
 /** Makes the names in a directory durable. */

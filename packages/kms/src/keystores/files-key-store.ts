@@ -6,10 +6,17 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, stat, unlink } from 'node:fs/promises'
+import { readdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { KeyStore } from '../contract.ts'
-import { fileErrorCode, readSmallFile, syncDirectory, temporaryPrefix, writeDurably } from '../durable-file.ts'
+import {
+  fileErrorCode,
+  makeDirectoryDurably,
+  readSmallFile,
+  syncDirectory,
+  temporaryPrefix,
+  writeDurably,
+} from '../durable-file.ts'
 import { checkEntryName, isEntryName } from '../entry-name.ts'
 import { KmsError } from '../kms-error.ts'
 import { maxStoredKeyBytes } from '../stored-key.ts'
@@ -41,7 +48,7 @@ export class FilesKeyStore implements KeyStore {
   static async open(directory: string, { now = Date.now }: FilesKeyStoreOptions = {}): Promise<FilesKeyStore> {
     const store = new FilesKeyStore(directory)
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
+      await makeDirectoryDurably(directory)
       await store.#removeAbandoned(now() - abandonedAfterMs)
     } catch (error) {
       throw store.#unreachable(error)

@@ -6,9 +6,10 @@
  */
 
 import { join } from 'node:path'
+import { syncDirectory } from '../../durable-directory.ts'
 import { sessionOf } from '../blob-id.ts'
 import type { BlobId, SessionId } from '../contract.ts'
-import { type BlobFileSystem, syncDirectory, systemCodeOf } from './file-system.ts'
+import { type BlobFileSystem, systemCodeOf } from './file-system.ts'
 
 const directoryMode = 0o700
 const fanOutStart = 16

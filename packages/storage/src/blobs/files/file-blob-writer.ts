@@ -6,9 +6,10 @@
  */
 
 import type { FileHandle } from 'node:fs/promises'
+import { syncDirectory } from '../../durable-directory.ts'
 import { StorageError } from '../../storage-error.ts'
 import type { BlobWriter } from '../contract.ts'
-import { type BlobFileSystem, blobErrorOf, syncDirectory } from './file-system.ts'
+import { type BlobFileSystem, blobErrorOf } from './file-system.ts'
 
 /** Most buffers of one `writev`: the kernel's IOV_MAX. */
 const maxBuffers = 1024

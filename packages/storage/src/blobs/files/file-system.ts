@@ -36,13 +36,3 @@ export function blobErrorOf(error: unknown, what: string): StorageError {
   const reason = error instanceof Error ? error.message : String(error)
   return new StorageError(code, `${what}: ${reason}`, { cause: error })
 }
-
-/** Makes the entries of a directory durable: a file that was synced may still lack its name after a power loss. */
-export async function syncDirectory(fileSystem: BlobFileSystem, path: string): Promise<void> {
-  const handle = await fileSystem.open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}

@@ -7,14 +7,15 @@
 import { Buffer } from 'node:buffer'
 import { fstatSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { makeDirectoryDurably } from '../../durable-directory.ts'
 import { StorageError } from '../../storage-error.ts'
 import { checkBlobId, isBlobId, isLowerHex, isSessionId } from '../blob-id.ts'
 import { checkRange } from '../blob-range.ts'
 import type { BlobId, BlobStore, BlobWriter, SessionId } from '../contract.ts'
 import { BlobDirectories } from './blob-directories.ts'
 import { FileBlobWriter } from './file-blob-writer.ts'
-import { type BlobFileSystem, blobErrorOf, nodeFileSystem, syncDirectory, systemCodeOf } from './file-system.ts'
+import { type BlobFileSystem, blobErrorOf, nodeFileSystem, systemCodeOf } from './file-system.ts'
 
 /** Size of the buffers that blobs are read into. A new one each time: the reader may keep what it got. */
 const chunkBytes = 512 * 1024
@@ -31,8 +32,7 @@ export async function openFilesBlobStore(
   fileSystem: BlobFileSystem = nodeFileSystem,
 ): Promise<FilesBlobStore> {
   try {
-    const firstMade = await fileSystem.mkdir(root, { recursive: true, mode: 0o700 })
-    if (firstMade !== undefined) await syncDirectory(fileSystem, dirname(firstMade))
+    await makeDirectoryDurably(fileSystem, root)
   } catch (error) {
     throw blobErrorOf(error, `cannot open the blob store in ${root}`)
   }

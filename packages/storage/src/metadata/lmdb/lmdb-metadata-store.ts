@@ -9,8 +9,9 @@
  */
 
 import { statSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import * as fs from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectoryDurably, syncDirectory } from '../../durable-directory.ts'
 import { StorageError } from '../../storage-error.ts'
 import { checkCommit } from '../commit-limits.ts'
 import type { Commit, CommitResult, MetadataStats, MetadataStore, Snapshot } from '../contract.ts'
@@ -66,7 +67,7 @@ export async function openLmdbMetadataStore(
   options: LmdbMetadataStoreOptions,
 ): Promise<LmdbMetadataStore> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectoryDurably(fs, directory)
     await checkFileSystem(directory, options.onWarning)
     const exists = await checkDataFile(join(directory, 'data.mdb'))
     if (!exists) await probeDirectory(directory)
@@ -75,7 +76,18 @@ export async function openLmdbMetadataStore(
     throw storageErrorOf(error, `cannot open the metadata store in ${directory}`)
   }
   const environment = openLmdbEnvironment(directory)
+  await syncNames(environment, directory)
   return new LmdbMetadataStore(environment, directory, options)
+}
+
+/** LMDB syncs its file, and leaves the file's name to us: without it nothing that is acknowledged would outlast a power loss. */
+async function syncNames(environment: LmdbEnvironment, directory: string): Promise<void> {
+  try {
+    await syncDirectory(fs, directory)
+  } catch (error) {
+    await environment.root.close()
+    throw storageErrorOf(error, `cannot open the metadata store in ${directory}`)
+  }
 }
 
 /** See {@link openLmdbMetadataStore}. Keys and values given to `commit` must not change until it has settled. */
