@@ -105,6 +105,7 @@ async function open(
 
   const { currentId, keys } = keyring.metadataKeys
   const recordSealer = new RecordSealer({ currentKeyId: currentId, keys })
+  closers.add('record sealer', () => recordSealer.close())
   const rootCredentials = configuredCredentials(settings) ?? deriveRootCredentials(keyring)
   const random = createRandomPool()
   const accounts = await createAccounts({ metadata, recordSealer, rootCredentials, now: Date.now, random: randomBytes })

@@ -165,7 +165,7 @@ function serveAdmin(
   status: InstanceStatus,
   caFile: { caFile?: string },
 ): void {
-  const admin = new LocalAdmin({ deployment, status, endpoint: status.server?.endpoint ?? '', ...caFile })
+  const admin = new LocalAdmin({ deployment, log, status, endpoint: status.server?.endpoint ?? '', ...caFile })
   lock.serve(adminChannel(admin, (error) => log.error({ error }, 'an admin call failed')))
 }
 

@@ -23,11 +23,14 @@ import { EngineError } from '@strongroom/engine'
 import { KmsError, rotateRootKey, rotateRootKeyFile } from '@strongroom/kms'
 import { type FsckProgress, type FsckReport, fsck } from '@strongroom/maintenance'
 import type { Deployment } from '../deployment.ts'
+import type { Logger } from '../log.ts'
 import { keyFileSource, passphraseSource, type RootKeySource } from '../root-key-source.ts'
 import { ServerError } from '../server-error.ts'
 
 export interface LocalAdminOptions {
   readonly deployment: Deployment
+  /** Where it is kept who destroyed what, and why. */
+  readonly log: Pick<Logger, 'warn'>
   readonly status: InstanceStatus
   /** `https://host:port`, for clients. */
   readonly endpoint: string
@@ -85,7 +88,15 @@ export class LocalAdmin implements Admin {
   deleteKey = (
     name: string,
     options: { readonly force?: boolean; readonly reason?: string },
-  ): Promise<KeyUsageReport> => this.#do(({ engine }) => engine.deleteKey(name, options))
+  ): Promise<KeyUsageReport> =>
+    this.#do(async ({ engine }) => {
+      const { log } = this.#options
+      // Before it is done: what comes after may not be written any more.
+      if (options.force === true) log.warn({ key: name, reason: options.reason }, 'a key is to be destroyed by force')
+      const usage = await engine.deleteKey(name, options)
+      log.warn({ key: name, reason: options.reason, lost: usage.total }, 'a key was destroyed')
+      return usage
+    })
 
   createAccount = (name: string): Promise<NewAccount> => this.#do(({ accounts }) => accounts.createAccount(name))
   listAccounts = (): Promise<readonly AccountReport[]> => this.#do(({ accounts }) => accounts.listAccounts())

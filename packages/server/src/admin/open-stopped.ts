@@ -33,6 +33,7 @@ export async function openStopped(settings: Settings, options: OpenAdminOptions)
     const caFile = join(directory.certs, 'ca.crt')
     return new LocalAdmin({
       deployment,
+      log,
       status: { version: options.version },
       endpoint: endpointUrl(settings.address),
       ...(settings.certsDir === undefined && existsSync(caFile) ? { caFile } : {}),
