@@ -110,7 +110,8 @@ export class RequestPipeline {
     const { request, response } = exchange
     connection.began(exchange, this.#options.now())
     response.on('close', () => this.#ended(connection, exchange))
-    if (this.#isDraining) response.shouldKeepAlive = false
+    // With a request for an upgrade the parser loses what came in the same packet behind it: nothing after it can be read.
+    if (this.#isDraining || request.headers.upgrade !== undefined) response.shouldKeepAlive = false
     const rejection = exchange.rejection ?? checkRequest(request)
     if (rejection !== undefined) {
       this.#reject(connection, exchange, rejection)
@@ -167,12 +168,26 @@ export class RequestPipeline {
     if (connection === undefined) socket.destroy()
     else if (connection.isEnding || connection.current?.response.writableEnded === true)
       connection.linger(this.#options.now())
-    else if (connection.current !== undefined || !socket.writable) connection.destroy()
-    else {
+    else if (!socket.writable) connection.destroy()
+    else if (connection.current !== undefined) {
+      this.#count(code)
+      this.#endWith(connection, connection.current)
+    } else {
       this.#count(code)
       socket.write(rejectionBytes(code, this.#options.formatRejection))
       connection.linger(this.#options.now())
     }
+  }
+
+  /** What follows the request under way cannot be read: it is answered still, if it came whole and its head is not out. */
+  #endWith(connection: TrackedConnection, { request, response }: Exchange): void {
+    connection.waiting.length = 0
+    if (!request.complete || response.headersSent) {
+      connection.destroy()
+      return
+    }
+    response.shouldKeepAlive = false
+    lingerAtEnd(connection, this.#options.now)
   }
 
   #count(code: RejectionCode): void {
