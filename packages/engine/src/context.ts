@@ -89,6 +89,11 @@ export interface EngineContext {
   /** Uploads that this process is completing or aborting, by id. */
   readonly uploadTurns: Turns
   readonly figures: EngineFigures
+  /**
+   * Where a new version stands at the earliest: the time in microseconds, but each time more than the last, so that no
+   * version gets the id of one that was deleted, whatever the clock does while this process lives.
+   */
+  readonly nextSequence: () => number
   readonly now: () => number
   readonly random: Random
 }

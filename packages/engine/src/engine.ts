@@ -98,8 +98,19 @@ export async function createContext(options: EngineOptions): Promise<EngineConte
     uploadTurns: new Turns(),
     reclaimer,
     figures: { copiesShared: 0, copiesRewritten: 0 },
+    nextSequence: sequenceOf(now),
     now,
     random,
+  }
+}
+
+function sequenceOf(now: () => number): () => number {
+  let last = 0
+  return () => {
+    const next = Math.max(Math.trunc(now() * 1_000), last + 1)
+    // A clock that is centuries ahead fails the write, and not those after it was set right.
+    if (Number.isSafeInteger(next)) last = next
+    return next
   }
 }
 

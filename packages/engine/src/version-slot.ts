@@ -57,13 +57,13 @@ export async function openSlot(
   const entry = await snapshot.get(key)
   draft.check(key, entry)
   const current = entry && decodeObjectRecord(context.records.open(entry))
-  const nowMicros = Math.trunc(context.now() * 1_000)
+  const earliest = context.nextSequence()
   const isNull = versioning !== 'enabled'
   return {
     current,
     currentEntry: entry,
     // The clocks of nodes never decide which version is newer (DESIGN 4).
-    sequence: current ? Math.max(nowMicros, current.sequence + 1) : nowMicros,
+    sequence: current ? Math.max(earliest, current.sequence + 1) : earliest,
     isNull,
     inVersions: versioning !== 'unset',
     nullSequence: isNull ? undefined : current?.isNull ? current.sequence : current?.nullSequence,

@@ -58,6 +58,7 @@ class Run {
   /** Newest first. */
   readonly #model = new Map<string, ModelVersion[]>()
   #count = 0
+  readonly #given = new Set<string>()
 
   constructor(test: TestEngine, bucket: Bucket) {
     this.#test = test
@@ -81,6 +82,11 @@ class Run {
   }
 
   #add(name: string, version: ModelVersion): void {
+    if (version.id !== 'null') {
+      // Per name; an id that was given out once never means another version, deleted or not.
+      expect(this.#given.has(`${name}/${version.id}`)).toBe(false)
+      this.#given.add(`${name}/${version.id}`)
+    }
     const versions = this.#versions(name)
     const old = versions.findIndex(({ id }) => id === version.id)
     if (version.id === 'null' && old >= 0) versions.splice(old, 1)
@@ -167,6 +173,23 @@ class Run {
 }
 
 describe('a bucket whose versioning changes', () => {
+  it('gives a version an id that no deleted one had, also at the same moment or after the clock went back', async () => {
+    const test = await createTestEngine()
+    try {
+      const bucket = await test.bucket('bucket', 'enabled')
+      const ids = new Set<string | undefined>()
+      for (const byMs of [0, 0, -5_000, 5_000]) {
+        test.clock.nowMs += byMs
+        const { versionId = '' } = await test.put(bucket, 'x', 'x')
+        await test.engine.deleteObject({ bucket, name: 'x', versionId })
+        ids.add(versionId)
+      }
+      expect(ids.size).toBe(4)
+    } finally {
+      await test.close()
+    }
+  })
+
   it('reads as a model does, with exact books, and can be emptied', async () => {
     await fc.assert(
       fc.asyncProperty(steps, async (sequence) => {
