@@ -29,13 +29,75 @@ const wholeBytes = 131_072
 /** Inline data looked up ahead, from the snapshot that the record is from. */
 const maxPrefetched = 64
 
+/** What a read needs of the state that its record is from, so that it needs no snapshot any more. */
+export interface BodySource {
+  readonly record: ObjectVersion
+  readonly span: ByteSpan
+  readonly extents: readonly Extent[]
+  /** Inline data, as far as it was fetched. */
+  readonly inline: ReadonlyMap<Extent, Uint8Array>
+  /** Lets go of a part table, which is kept until then. For sources that are not read to their end; may be called twice. */
+  readonly release: () => void
+}
+
+const nothingHeld = () => {}
+
 /**
- * The bytes of a span. The first of them have been authenticated when this resolves.
+ * Finds the bytes of a span. The result has to be opened or released.
+ *
+ * @throws StaleSnapshot if the data is gone: the record has to be read again
+ */
+export async function findBody(
+  context: EngineContext,
+  snapshot: Snapshot,
+  record: ObjectVersion,
+  span: ByteSpan,
+): Promise<BodySource> {
+  const inline = new Map<Extent, Uint8Array>()
+  const { data } = record
+  if (span.length === 0 || data.kind === 'none') return { record, span, extents: [], inline, release: nothingHeld }
+  const release = data.kind === 'manifest' ? context.pins.pin(data.id) : nothingHeld
+  try {
+    const table = await tableOf(context, snapshot, record)
+    const extents = table ? extentsOf(table, span) : singleExtent(record, span)
+    for (const extent of extents) {
+      if (!extent.stream.isInline || inline.size >= maxPrefetched) continue
+      inline.set(extent, await inlineData(snapshot, extent.stream))
+    }
+    return { record, span, extents, inline, release }
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+/**
+ * The bytes of a span. The first of them have been authenticated when this resolves. If it rejects, the source is still to
+ * be released.
  *
  * @param objectKey stays the caller's
  * @throws StaleSnapshot if the data is gone: the record has to be read again
  * @throws CryptoError `not-authentic`
  */
+export async function openBody(
+  context: EngineContext,
+  source: BodySource,
+  objectKey: Uint8Array,
+): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  const { record, span, extents, inline } = source
+  const { data } = record
+  const [first] = extents
+  if (!first) return Buffer.alloc(0)
+  const sealed = data.kind === 'single' ? inline.get(first) : undefined
+  if (sealed) {
+    const opened = openInline(first.stream, record.sizeBytes, objectKey, sealed)
+    return span.length === opened.length ? opened : opened.subarray(span.offset, span.offset + span.length)
+  }
+  const streamsKey = data.kind === 'manifest' ? unsealKey(objectKey, data.sealedTableKey) : Buffer.from(objectKey)
+  return new ExtentReader(context, source, streamsKey).start(span.length)
+}
+
+/** {@link findBody} and {@link openBody} in one, for copies. */
 export async function readBody(
   context: EngineContext,
   snapshot: Snapshot,
@@ -43,20 +105,13 @@ export async function readBody(
   objectKey: Uint8Array,
   span: ByteSpan,
 ): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
-  const { data } = record
-  if (span.length === 0 || data.kind === 'none') return Buffer.alloc(0)
-  if (data.kind === 'single' && data.isInline) {
-    const inline = await inlineData(snapshot, data)
-    const opened = openInline(data, record.sizeBytes, objectKey, inline)
-    return span.length === opened.length ? opened : opened.subarray(span.offset, span.offset + span.length)
+  const source = await findBody(context, snapshot, record, span)
+  try {
+    return await openBody(context, source, objectKey)
+  } catch (error) {
+    source.release()
+    throw error
   }
-  const table = await tableOf(context, snapshot, record)
-  const extents = table ? extentsOf(table, span) : singleExtent(record, span)
-  const streamsKey = data.kind === 'manifest' ? unsealKey(objectKey, data.sealedTableKey) : Buffer.from(objectKey)
-  const release = data.kind === 'manifest' ? context.pins.pin(data.id) : () => {}
-  const reader = new ExtentReader(context, extents, streamsKey, release)
-  await reader.prefetch(snapshot)
-  return reader.start(span.length)
 }
 
 function singleExtent(record: ObjectVersion, span: ByteSpan): Extent[] {
@@ -113,26 +168,14 @@ class ExtentReader {
   readonly #extents: readonly Extent[]
   readonly #streamsKey: Buffer
   readonly #release: () => void
-  readonly #inline = new Map<Extent, Uint8Array>()
+  readonly #inline: ReadonlyMap<Extent, Uint8Array>
 
-  constructor(context: EngineContext, extents: readonly Extent[], streamsKey: Buffer, release: () => void) {
+  constructor(context: EngineContext, { extents, inline, release }: BodySource, streamsKey: Buffer) {
     this.#context = context
     this.#extents = extents
+    this.#inline = inline
     this.#streamsKey = streamsKey
     this.#release = release
-  }
-
-  /** Fetches inline data while the record's own snapshot is at hand. */
-  async prefetch(snapshot: Snapshot): Promise<void> {
-    try {
-      for (const extent of this.#extents) {
-        if (!extent.stream.isInline || this.#inline.size >= maxPrefetched) continue
-        this.#inline.set(extent, await inlineData(snapshot, extent.stream))
-      }
-    } catch (error) {
-      this.#end()
-      throw error
-    }
   }
 
   /** The bytes: in one piece if they are few, else as a stream whose first piece is there already. */

@@ -14,6 +14,7 @@ import { CommitDraft } from './commit-draft.ts'
 import { checkWriteConditions } from './conditions.ts'
 import type { EngineContext } from './context.ts'
 import type { CompleteUploadInput, CustomerKey, WrittenObject } from './contract.ts'
+import { findDataKey } from './data-keys.ts'
 import { type EndingUpload, endUpload, removeUpload } from './end-upload.ts'
 import { EngineError } from './engine-error.ts'
 import { envelopeKeyOf, sealForVersion } from './envelope.ts'
@@ -58,13 +59,14 @@ async function complete(
   place: UploadPlace,
 ): Promise<WrittenObject> {
   // Everything that can fail without the parts fails before the upload is marked, the KMS above all.
-  const keys = await withSnapshot(context, async (snapshot) => {
+  const { found, key, needsKey } = await withSnapshot(context, async (snapshot) => {
     const upload = await findUpload(context, snapshot, place)
-    const needsKey = isKeyNeeded(context, upload.record, input.customerKey)
+    const isNeeded = isKeyNeeded(context, upload.record, input.customerKey)
     const current = await snapshot.get(objectKey.encode(place.bucketId, place.name))
     checkWriteConditions(input.conditions, current && decodeObjectHead(context.records.open(current)))
-    return needsKey ? openUpload(context, snapshot, input, upload) : undefined
+    return { found: upload, key: await findDataKey(context, snapshot, upload.record.envelope), needsKey: isNeeded }
   })
+  const keys = needsKey ? await openUpload(context, key, input, found) : undefined
   try {
     return await endUpload(context, place, (ending) => finish(context, input, ending, keys))
   } finally {

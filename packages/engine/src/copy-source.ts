@@ -12,6 +12,7 @@ import { type Attempt, StaleSnapshot } from './commit-loop.ts'
 import { checkReadConditions } from './conditions.ts'
 import type { EngineContext } from './context.ts'
 import type { CopySource, Requester } from './contract.ts'
+import { findDataKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
 import { readableVersion } from './find-version.ts'
 import type { Random } from './ids.ts'
@@ -87,7 +88,7 @@ function asCopyError(error: unknown): unknown {
 }
 
 /** The object key of the source; the caller zeroes it. @throws EngineError as GetObject does */
-export function openSource(
+export async function openSource(
   context: EngineContext,
   snapshot: Snapshot,
   requester: Requester,
@@ -96,7 +97,8 @@ export function openSource(
 ): Promise<Buffer> {
   const { bucket, name, customerKey } = source
   const target = { requester, bucketId: bucketIdOf(bucket), bucketName: bucket.name, name }
-  return openVersion(context, snapshot, target, record, customerKey)
+  const found = await findDataKey(context, snapshot, record.envelope)
+  return openVersion(context, found, target, record, customerKey)
 }
 
 /** What a copy says of its source's version. */

@@ -13,7 +13,7 @@ import { type EncryptionPlan, kmsContext, parseStoredContext } from './encryptio
 import { EngineError } from './engine-error.ts'
 import type { EnvelopeKey } from './envelope.ts'
 import { type Envelope, type KmsEnvelope, plainSaltBytes } from './envelope-record.ts'
-import { findKeyById, keyArn, mayUse } from './key-registry.ts'
+import { findKeyById, type KeyHandle, keyArn, mayUse } from './key-registry.ts'
 import { keyIsGone, kmsFailure } from './kms-failure.ts'
 
 /** Where an object is: what a data key is asked for. */
@@ -78,17 +78,27 @@ async function generate(
   }
 }
 
+/** The key that a stored envelope needs, if it needs one; `undefined` if that is gone, too. */
+export async function findDataKey(
+  context: EngineContext,
+  snapshot: Snapshot,
+  envelope: Envelope,
+): Promise<KeyHandle | undefined> {
+  return 'keyId' in envelope ? findKeyById(context, snapshot, envelope.keyId) : undefined
+}
+
 /**
- * The data key of a stored envelope; the caller zeroes it. For SSE-C it is a copy of `customerKey`, right or wrong: opening
+ * The data key of a stored envelope; the caller zeroes it. Waits for the KMS, so no snapshot is to be held meanwhile: there
+ * are fewer of them than there may be requests. For SSE-C it is a copy of `customerKey`, right or wrong: opening
  * the envelope tells.
  *
+ * @param found what `findDataKey` found
  * @param clientContext canonical JSON of the client's map, from the record
- * @param purpose of the error texts: an upload under way writes with a key that it made before
  * @throws EngineError as spec 1.5 rows 26 to 29 and 32 have it
  */
 export async function openDataKey(
   context: EngineContext,
-  snapshot: Snapshot,
+  found: KeyHandle | undefined,
   target: DataKeyTarget,
   envelope: Envelope,
   clientContext: Uint8Array | undefined,
@@ -99,17 +109,16 @@ export async function openDataKey(
     if (!customerKey) throw new EngineError('InvalidRequest')
     return Buffer.from(customerKey.key)
   }
-  return decrypt(context, snapshot, target, envelope, clientContext)
+  return decrypt(context, found, target, envelope, clientContext)
 }
 
 async function decrypt(
   context: EngineContext,
-  snapshot: Snapshot,
+  found: KeyHandle | undefined,
   target: DataKeyTarget,
   envelope: KmsEnvelope,
   clientContext: Uint8Array | undefined,
 ): Promise<Buffer> {
-  const found = await findKeyById(context, snapshot, envelope.keyId)
   if (!found || found.record.state === 'deleted') throw keyIsGone()
   const { record } = found
   // SSE-S3 is the deployment's own business; an SSE-KMS key opens for those who may use it, cached data key or not.

@@ -7,13 +7,14 @@
 
 import { zero } from '@strongroom/crypto'
 import type { EntryVersion, Snapshot } from '@strongroom/storage'
-import { readBody } from './body-reader.ts'
+import { findBody, openBody } from './body-reader.ts'
 import { bucketIdOf } from './bucket-access.ts'
 import { corrupt } from './codec.ts'
 import { StaleSnapshot } from './commit-loop.ts'
 import { checkReadConditions } from './conditions.ts'
 import type { EngineContext } from './context.ts'
 import type { Bucket, ObjectHead, ReadHead, ReadObject, ReadObjectInput } from './contract.ts'
+import { findDataKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
 import { type ReadableVersion, readableVersion } from './find-version.ts'
 import type { ObjectVersion } from './object-record.ts'
@@ -44,24 +45,32 @@ export async function getObject(context: EngineContext, input: ReadObjectInput):
 }
 
 /** @param seen told which state of the record was read */
-function getOnce(
+async function getOnce(
   context: EngineContext,
   input: ReadObjectInput,
   seen: { version?: EntryVersion },
 ): Promise<ReadObject> {
-  const target = dataKeyTarget(input)
-  return withSnapshot(context, async (snapshot) => {
-    const { record, entry } = await findReadable(context, snapshot, input)
-    seen.version = entry.version
-    const plan = await planRead(context, snapshot, record, input)
-    const objectKey = await openVersion(context, snapshot, target, record, input.customerKey)
+  const { record, plan, found, source } = await withSnapshot(context, async (snapshot) => {
+    const readable = await findReadable(context, snapshot, input)
+    seen.version = readable.entry.version
+    const { record: version } = readable
+    const span = await planRead(context, snapshot, version, input)
+    const key = await findDataKey(context, snapshot, version.envelope)
+    // Last: what was found has to be opened or released.
+    return { record: version, plan: span, found: key, source: await findBody(context, snapshot, version, span) }
+  })
+  // The snapshot is released: the KMS may take its time.
+  try {
+    const objectKey = await openVersion(context, found, dataKeyTarget(input), record, input.customerKey)
     try {
-      const body = await readBody(context, snapshot, record, objectKey, plan)
-      return { ...readHead(input.bucket, input.name, record, plan), body }
+      return { ...readHead(input.bucket, input.name, record, plan), body: await openBody(context, source, objectKey) }
     } finally {
       zero(objectKey)
     }
-  })
+  } catch (error) {
+    source.release()
+    throw error
+  }
 }
 
 /** What a GET would say, without its body. @throws EngineError as the contract says */
@@ -82,7 +91,8 @@ export async function verifyCustomerKey(
   record: ObjectVersion,
 ): Promise<void> {
   if (record.envelope.mode !== 'sse-c') return
-  zero(await openVersion(context, snapshot, dataKeyTarget(input), record, input.customerKey))
+  const found = await findDataKey(context, snapshot, record.envelope)
+  zero(await openVersion(context, found, dataKeyTarget(input), record, input.customerKey))
 }
 
 function dataKeyTarget({ requester, bucket, name }: ReadObjectInput) {

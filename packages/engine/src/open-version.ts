@@ -5,13 +5,13 @@
  */
 
 import { CryptoError, zero } from '@strongroom/crypto'
-import type { Snapshot } from '@strongroom/storage'
 import type { EngineContext } from './context.ts'
 import type { CustomerKey } from './contract.ts'
 import { type DataKeyTarget, openDataKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
 import { type BoundContent, unsealVersion } from './envelope.ts'
 import type { Envelope } from './envelope-record.ts'
+import type { KeyHandle } from './key-registry.ts'
 import type { ObjectVersion } from './object-record.ts'
 
 /**
@@ -37,18 +37,19 @@ export function boundContentOf(bucketId: Uint8Array, name: string, record: Objec
 /**
  * The object key of a version; the caller zeroes it.
  *
+ * @param found what `findDataKey` found
  * @throws EngineError `AccessDenied` for the wrong client's key (row 15), and what `openDataKey` throws
  * @throws CryptoError `not-authentic` if record and envelope do not belong together
  */
 export async function openVersion(
   context: EngineContext,
-  snapshot: Snapshot,
+  found: KeyHandle | undefined,
   target: DataKeyTarget,
   record: ObjectVersion,
   customerKey: CustomerKey | undefined,
 ): Promise<Buffer> {
   const { envelope, details } = record
-  const dataKey = await openDataKey(context, snapshot, target, envelope, details.context, customerKey)
+  const dataKey = await openDataKey(context, found, target, envelope, details.context, customerKey)
   try {
     return unsealVersion(dataKey, envelope, boundContentOf(target.bucketId, target.name, record))
   } catch (error) {

@@ -16,6 +16,7 @@ import { EngineError } from './engine-error.ts'
 import { unsealUpload } from './envelope.ts'
 import type { Envelope } from './envelope-record.ts'
 import { idBytes, parseId } from './ids.ts'
+import type { KeyHandle } from './key-registry.ts'
 import { readSession } from './session.ts'
 import { uploadKey } from './tables.ts'
 import type { UploadRecord } from './upload-record.ts'
@@ -125,12 +126,13 @@ function parametersDiffer(cause?: unknown): EngineError {
 /**
  * Opens an upload's envelope.
  *
+ * @param key what `findDataKey` found
  * @throws EngineError as `openDataKey`, row 18 for another client key, `AccessDenied` for an upload without encryption that
  * began before the deployment required it
  */
 export async function openUpload(
   context: EngineContext,
-  snapshot: Snapshot,
+  key: KeyHandle | undefined,
   target: UploadTarget,
   found: FoundUpload,
 ): Promise<UploadKeys> {
@@ -142,7 +144,7 @@ export async function openUpload(
       message: 'This upload was begun without server-side encryption, which is required now. Begin it again.',
     })
   }
-  const dataKey = await openDataKey(context, snapshot, place, envelope, details.context, target.customerKey)
+  const dataKey = await openDataKey(context, key, place, envelope, details.context, target.customerKey)
   try {
     const bound = { bucketId, name, uploadId, context: details.context }
     return { dataKey, objectKey: unsealUpload(dataKey, envelope, bound) }
@@ -155,11 +157,11 @@ export async function openUpload(
 /** The key under which the keys of the parts are sealed; the caller zeroes it. @throws EngineError as `openUpload` */
 export async function openTableKey(
   context: EngineContext,
-  snapshot: Snapshot,
+  key: KeyHandle | undefined,
   target: UploadTarget,
   found: FoundUpload,
 ): Promise<Buffer> {
-  const keys = await openUpload(context, snapshot, target, found)
+  const keys = await openUpload(context, key, target, found)
   try {
     return unsealKey(keys.objectKey, found.record.sealedTableKey)
   } finally {

@@ -21,6 +21,7 @@ import {
   retaining,
   sourceVersionOf,
 } from './copy-source.ts'
+import { findDataKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
 import type { ObjectVersion } from './object-record.ts'
 import { checkPartNumber, checkPartSize, putPart, uploadedPartOf } from './put-part.ts'
@@ -84,7 +85,8 @@ async function prepare(context: EngineContext, snapshot: Snapshot, input: Upload
   // An empty object has nothing to open; but the wrong client's key is refused all the same.
   const needsKey = span.length > 0 || record.envelope.mode === 'sse-c'
   const opened = needsKey ? await openSource(context, snapshot, input.requester, input.source, record) : undefined
-  const tableKey = await openTableKey(context, snapshot, input, upload).catch((error: unknown) => {
+  const key = await findDataKey(context, snapshot, upload.record.envelope)
+  const tableKey = await openTableKey(context, key, input, upload).catch((error: unknown) => {
     if (opened) zero(opened)
     throw error
   })

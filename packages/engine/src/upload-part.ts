@@ -9,6 +9,7 @@ import { keySizeBytes, sealKey, zero } from '@strongroom/crypto'
 import { writeBody } from './body-writer.ts'
 import type { EngineContext } from './context.ts'
 import type { UploadedPart, UploadPartInput, WriteBody } from './contract.ts'
+import { findDataKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
 import { checkPartNumber, checkPartSize, putPart, uploadedPartOf } from './put-part.ts'
 import { checkUploadCustomerKey, type FoundUpload, findUpload, openTableKey, uploadPlaceOf } from './upload-access.ts'
@@ -21,11 +22,12 @@ export async function uploadPart(context: EngineContext, input: UploadPartInput)
   checkPartNumber(input.partNumber)
   checkPartSize(input.body.sizeBytes)
   const place = uploadPlaceOf(input)
-  const { found, tableKey } = await withSnapshot(context, async (snapshot) => {
+  const { found, key } = await withSnapshot(context, async (snapshot) => {
     const upload = await findUpload(context, snapshot, place)
     checkUploadCustomerKey(upload.record.envelope, input.customerKey)
-    return { found: upload, tableKey: await openTableKey(context, snapshot, input, upload) }
+    return { found: upload, key: await findDataKey(context, snapshot, upload.record.envelope) }
   })
+  const tableKey = await openTableKey(context, key, input, found)
   try {
     const { checksum: asked, ...rest } = input.body
     const checksum = partChecksum(found.record.checksum, asked)
