@@ -62,7 +62,9 @@ export async function findBody(
     const extents = table ? extentsOf(table, span) : singleExtent(record, span)
     for (const extent of extents) {
       if (!extent.stream.isInline || inline.size >= maxPrefetched) continue
-      inline.set(extent, await inlineData(snapshot, extent.stream))
+      // Absent: the record lies. That is found when it is opened, and said then.
+      const entry = await snapshot.get(dataKey.encode(extent.stream.blobId))
+      if (entry) inline.set(extent, entry.value)
     }
     return { record, span, extents, inline, release }
   } catch (error) {

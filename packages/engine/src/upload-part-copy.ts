@@ -24,10 +24,11 @@ import {
 import { findDataKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
 import type { ObjectVersion } from './object-record.ts'
+import { hasMd5Etags } from './part-etag.ts'
 import { checkPartNumber, checkPartSize, putPart, uploadedPartOf } from './put-part.ts'
 import { type ByteSpan, tableOf } from './read-plan.ts'
 import { checkUploadCustomerKey, type FoundUpload, findUpload, openTableKey, uploadPlaceOf } from './upload-access.ts'
-import { hasMd5Etags, storePart } from './upload-part.ts'
+import { storePart } from './upload-part.ts'
 import type { PartRecord, Segment } from './upload-record.ts'
 import { withSnapshot } from './with-snapshot.ts'
 

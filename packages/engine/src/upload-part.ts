@@ -11,6 +11,7 @@ import type { EngineContext } from './context.ts'
 import type { UploadedPart, UploadPartInput, WriteBody } from './contract.ts'
 import { findDataKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
+import { needsPartMd5, partEtag } from './part-etag.ts'
 import { checkPartNumber, checkPartSize, putPart, uploadedPartOf } from './put-part.ts'
 import { checkUploadCustomerKey, type FoundUpload, findUpload, openTableKey, uploadPlaceOf } from './upload-access.ts'
 import { partChecksum } from './upload-checksums.ts'
@@ -37,11 +38,6 @@ export async function uploadPart(context: EngineContext, input: UploadPartInput)
   }
 }
 
-/** Whether entity tags are MD5 digests (spec 3.8). */
-export function hasMd5Etags({ record }: FoundUpload): boolean {
-  return record.envelope.mode === 'none' || record.envelope.mode === 'sse-s3'
-}
-
 /** Seals, stores and commits the body of a part. The table key stays the caller's. */
 export async function storePart(
   context: EngineContext,
@@ -51,15 +47,14 @@ export async function storePart(
   tableKey: Uint8Array,
 ): Promise<UploadedPart> {
   const partKey = Buffer.from(context.random(keySizeBytes))
-  const wantsMd5 = hasMd5Etags(upload)
   try {
-    const body = await writeBody(context, content, partKey, wantsMd5)
+    const body = await writeBody(context, content, partKey, needsPartMd5(context, upload))
     const { sizeBytes, stream, checksum } = body
     const segment = stream && { ...stream, sizeBytes, sealedKey: sealKey(tableKey, partKey, context.random) }
     const record: PartRecord = {
       lastModifiedMs: Math.trunc(context.now()),
       sizeBytes,
-      etag: (wantsMd5 ? body.md5 : undefined) ?? context.random(16),
+      etag: partEtag(context, upload, tableKey, body.md5),
       ...(checksum ? { checksum } : undefined),
       segments: segment ? [segment] : [],
     }
