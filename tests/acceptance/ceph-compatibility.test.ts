@@ -1,9 +1,11 @@
 /**
- * What `compatibility: ceph` switches (server-side-encryption.md 12, rows 22 to 27), each beside the answer of the default.
+ * What `compatibility: ceph` switches (server-side-encryption.md 12, rows 22 to 27, and two things more that
+ * Ceph's suite takes for granted), each beside the answer of the default.
  *
  * @module
  */
 
+import { createHash, createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keyOne, keyTwo, sseC, sseKms, sseS3 } from '../support/encryption-headers.ts'
 import { startServer, type TestServer } from '../support/test-server.ts'
@@ -104,4 +106,57 @@ describe('the dialect of Ceph', () => {
     })
     expect(answers).toEqual({ aws: 400, ceph: 200 })
   })
+
+  it('takes browser forms signed with Signature Version 2, which AWS refuses', async () => {
+    const answers = await both(async (server) => {
+      const good = await server.raw.sendAsIs('POST', `/${bucket}`, formType, oldForm(server, 'form'))
+      const forged = await server.raw.sendAsIs(
+        'POST',
+        `/${bucket}`,
+        formType,
+        oldForm(server, 'form', 'another secret'),
+      )
+      return [good.status, good.code, forged.code]
+    })
+    expect(answers).toEqual({
+      aws: [400, 'InvalidRequest', 'InvalidRequest'],
+      ceph: [204, undefined, 'SignatureDoesNotMatch'],
+    })
+    expect((await ceph.raw.send({ method: 'GET', bucket, name: 'form' })).text).toBe('hello')
+  })
+
+  it.each([
+    ['SSE-C', sseC(keyOne), sseC(keyOne)],
+    ['SSE-KMS', sseKms('strongroom-default'), {}],
+  ])('a part of an %s upload that is sent again unchanged keeps its entity tag', async (_, first, again) => {
+    const answers = await both(async (server) => {
+      const uploads = [await upload(server, first), await upload(server, first)]
+      const tagOf = async (uploadId = '', body = 'x') => {
+        const query = { uploadId, partNumber: '1' }
+        return (await server.raw.send({ method: 'PUT', bucket, name: 'parts', query, headers: again, body })).headers
+          .etag
+      }
+      const tag = await tagOf(uploads[0])
+      expect(tag).toMatch(/^"[0-9a-f]{32}"$/)
+      expect(tag).not.toBe(`"${createHash('md5').update('x').digest('hex')}"`)
+      expect(await tagOf(uploads[0], 'y')).not.toBe(tag)
+      expect(await tagOf(uploads[1])).not.toBe(tag)
+      return (await tagOf(uploads[0])) === tag
+    })
+    expect(answers).toEqual({ aws: false, ceph: true })
+  })
 })
+
+const formType = { 'content-type': 'multipart/form-data; boundary=form' }
+
+/** A form with the file "hello", signed as Amazon S3 did before 2014. */
+function oldForm({ credentials }: TestServer, key: string, secret = credentials.secretAccessKey): Buffer {
+  const conditions = [{ bucket }, { key }]
+  const policy = Buffer.from(JSON.stringify({ expiration: '2099-01-01T00:00:00Z', conditions })).toString('base64')
+  const signature = createHmac('sha1', secret).update(policy).digest('base64')
+  const fields = { key, AWSAccessKeyId: credentials.accessKeyId, policy, signature, file: 'hello' }
+  const parts = Object.entries(fields).map(
+    ([name, value]) => `--form\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+  )
+  return Buffer.from(`${parts.join('')}--form--\r\n`)
+}

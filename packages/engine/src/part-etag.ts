@@ -11,7 +11,7 @@ import type { EngineContext } from './context.ts'
 import type { FoundUpload } from './upload-access.ts'
 
 const etagSizeBytes = 16
-const domain = Buffer.from('strongroom part entity tag\0', 'latin1')
+const domain = 'strongroom part entity tag\0'
 
 /** Whether entity tags are MD5 digests. */
 export function hasMd5Etags({ record }: FoundUpload): boolean {
@@ -32,5 +32,5 @@ export function partEtag(
 ): Uint8Array {
   if (md5 !== undefined && hasMd5Etags(upload)) return md5
   if (md5 === undefined || context.settings.compatibility !== 'ceph') return context.random(etagSizeBytes)
-  return hmacSha256(tableKey, Buffer.concat([domain, md5])).subarray(0, etagSizeBytes)
+  return hmacSha256(tableKey, domain, md5).subarray(0, etagSizeBytes)
 }

@@ -69,12 +69,25 @@ export async function withSigningKey<T>(
 ): Promise<T> {
   // No temporary credentials are given out, so no token can be right.
   if (claim.securityToken !== undefined) throw s3Error('InvalidToken')
-  const credential = await options.accounts.lookup(claim.accessKeyId)
-  if (credential === undefined) {
-    throw s3Error('InvalidAccessKeyId', undefined, { AWSAccessKeyId: claim.accessKeyId })
-  }
+  return await withSecret(claim.accessKeyId, options, (principal, secret) =>
+    use(principal, options.signingKeys.get(claim.accessKeyId, secret, claim.scope)),
+  )
+}
+
+/**
+ * Looks an access key up and calls `use` with its secret, which is zeroed after that.
+ *
+ * @throws EngineError `InvalidAccessKeyId`
+ */
+export async function withSecret<T>(
+  accessKeyId: string,
+  { accounts }: Pick<AuthenticateOptions, 'accounts'>,
+  use: (principal: Principal, secret: Uint8Array) => T,
+): Promise<T> {
+  const credential = await accounts.lookup(accessKeyId)
+  if (credential === undefined) throw s3Error('InvalidAccessKeyId', undefined, { AWSAccessKeyId: accessKeyId })
   try {
-    return use(credential.principal, options.signingKeys.get(claim.accessKeyId, credential.secret, claim.scope))
+    return use(credential.principal, credential.secret)
   } finally {
     credential.secret.fill(0)
   }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Principal } from '@strongroom/accounts'
 import type { WriteBody, WrittenObject } from '@strongroom/engine'
 import {
   addChecksumHeaders,
@@ -31,9 +32,11 @@ import {
   type PostPolicy,
   parsePostPolicy,
   parsePostSignature,
+  parsePostSignatureV2,
   verifyPostSignature,
+  verifyPostSignatureV2,
 } from '@strongroom/sigv4'
-import { type AuthenticateOptions, withSigningKey } from './authenticate.ts'
+import { type AuthenticateOptions, withSecret, withSigningKey } from './authenticate.ts'
 import { authorise } from './authorise.ts'
 import { transportErrors } from './body.ts'
 import type { Context, Reply } from './call.ts'
@@ -98,17 +101,33 @@ async function authenticateForm(
   fields: ReadonlyMap<string, string>,
   log: RequestLog,
 ) {
-  const signature = parsePostSignature(fields, authentication.authorization)
-  if (signature === undefined) throw s3Error('AccessDenied')
-  const principal = await withSigningKey(signature, authentication, (found, signingKey) => {
-    verifyPostSignature(signature, signingKey)
-    return found
-  })
+  const { principal, policyText } = await verifyForm(fields, authentication, context)
   log.accountId = principal.accountId
   log.accessKeyId = principal.accessKeyId
-  const policy = parsePostPolicy(signature.policy)
+  const policy = parsePostPolicy(policyText)
   checkPostPolicy(policy, fields, context.now())
   return { principal, policy }
+}
+
+/** Who signed a form, and its policy. Signature Version 2 is for `compatibility: ceph` only: AWS refuses it. */
+async function verifyForm(
+  fields: ReadonlyMap<string, string>,
+  authentication: AuthenticateOptions,
+  { compatibility }: Context,
+): Promise<{ readonly principal: Principal; readonly policyText: string }> {
+  const old = compatibility === 'ceph' ? parsePostSignatureV2(fields) : undefined
+  if (old !== undefined) {
+    return await withSecret(old.accessKeyId, authentication, (principal, secret) => {
+      verifyPostSignatureV2(old, secret)
+      return { principal, policyText: old.policy }
+    })
+  }
+  const signature = parsePostSignature(fields, authentication.authorization)
+  if (signature === undefined) throw s3Error('AccessDenied')
+  return await withSigningKey(signature, authentication, (principal, signingKey) => {
+    verifyPostSignature(signature, signingKey)
+    return { principal, policyText: signature.policy }
+  })
 }
 
 /**

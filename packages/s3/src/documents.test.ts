@@ -291,6 +291,10 @@ describe('multipart documents', () => {
     expect((await parseComplete(body, noPause)).length).toBe(10_000)
   })
 
+  it('takes no body for a list without parts', async () => {
+    await expect(parseComplete(new Uint8Array(0), noPause)).rejects.toMatchObject({ code: 'MalformedXML' })
+  })
+
   it.each([
     ['no part', '', 'MalformedXML'],
     ['another element', '<Foo/>', 'MalformedXML'],

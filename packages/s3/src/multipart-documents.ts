@@ -25,6 +25,8 @@ export interface CompletedPart {
 
 /** @throws S3Error `MalformedXML`, `InvalidArgument` (part number), `InvalidPartOrder`, `InvalidRequest` (checksum) */
 export async function parseComplete(body: Uint8Array, pause: Pause): Promise<readonly CompletedPart[]> {
+  // No document is a list without parts.
+  if (body.length === 0) throw malformedXml()
   const limits = { maxElements: maxPartNumber * 4 + 10 }
   const root = requireRoot(await parseLargeXml(body, limits, pause), 'CompleteMultipartUpload')
   if (root.children.length === 0 || root.children.length > maxPartNumber) throw malformedXml()

@@ -1,6 +1,6 @@
 /**
  * The page on S3 compatibility: every operation of AWS's API and whether it is served, and where `compatibility: ceph`
- * answers otherwise (server-side-encryption.md section 12, rows 22 to 27).
+ * answers otherwise (server-side-encryption.md section 12, rows 22 to 27, and two more that Ceph's test suite needs).
  *
  * @module
  */
@@ -107,6 +107,8 @@ const differences: readonly (readonly [topic: string, aws: string, ceph: string]
   ['`aws:kms` without a key id', 'the default key', 'refused'],
   ['CompleteMultipartUpload of an SSE-C upload', 'needs no key', 'needs the key'],
   ['SSE headers on UploadPart', 'refused', 'accepted silently'],
+  ['ETag of a part of an SSE-C or SSE-KMS upload that is sent again unchanged', 'another', 'the same'],
+  ['browser forms signed with Signature Version 2', 'refused', 'accepted'],
 ]
 
 const isNotServed = (name: string): boolean => !operationNames.includes(name)

@@ -35,12 +35,15 @@ export {
   checkPostPolicy,
   checkPostSize,
   type ParsedPostSignature,
+  type ParsedPostSignatureV2,
   type PostPolicy,
   parsePostPolicy,
   parsePostSignature,
+  parsePostSignatureV2,
   postPolicySizeRange,
   signPostPolicy,
   verifyPostSignature,
+  verifyPostSignatureV2,
 } from './post-policy.ts'
 export { decodeUriText, parseQuery } from './query-string.ts'
 export {

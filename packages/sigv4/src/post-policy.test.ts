@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { examples, scope, secret } from './aws-examples.fixture.ts'
 import {
@@ -5,8 +6,10 @@ import {
   checkPostSize,
   parsePostPolicy,
   parsePostSignature,
+  parsePostSignatureV2,
   signPostPolicy,
   verifyPostSignature,
+  verifyPostSignatureV2,
 } from './post-policy.ts'
 import { deriveSigningKey } from './signing-key.ts'
 
@@ -30,6 +33,42 @@ const form = {
   'x-amz-date': '20130524T000000Z',
   'x-amz-signature': signPostPolicy(policy, signingKey),
 }
+
+describe('parsePostSignatureV2', () => {
+  const signature = createHmac('sha1', secret).update(policy).digest('base64')
+  const old = { awsaccesskeyid: examples.accessKeyId, policy, signature }
+
+  it('reads a signed form whose signature then verifies', () => {
+    const parsed = parsePostSignatureV2(fieldsOf(old))
+    if (parsed === undefined) throw new Error('another version')
+    expect(parsed.accessKeyId).toBe(examples.accessKeyId)
+    verifyPostSignatureV2(parsed, secret)
+    for (const wrong of [
+      { ...parsed, policy: policyOf([]) },
+      { ...parsed, signature: '' },
+      { ...parsed, signature: 'x' },
+    ]) {
+      expect(() => verifyPostSignatureV2(wrong, secret)).toThrow(
+        expect.objectContaining({ code: 'SignatureDoesNotMatch' }),
+      )
+    }
+  })
+
+  it('leaves anonymous forms and those of version 4 alone', () => {
+    expect(parsePostSignatureV2(fieldsOf({ key: 'a' }))).toBeUndefined()
+    expect(parsePostSignatureV2(fieldsOf({ ...form, awsaccesskeyid: 'x' }))).toBeUndefined()
+  })
+
+  it.each([
+    ['AWSAccessKeyId', { policy, signature }],
+    ['signature', { awsaccesskeyid: 'x', policy }],
+    ['policy', { awsaccesskeyid: 'x', signature }],
+  ])('wants the field %s', (name, fields) => {
+    expect(() => parsePostSignatureV2(fieldsOf(fields))).toThrow(
+      expect.objectContaining({ code: 'InvalidArgument', fields: { ArgumentName: name, ArgumentValue: '' } }),
+    )
+  })
+})
 
 describe('parsePostSignature', () => {
   it('reads a signed form whose signature then verifies', () => {

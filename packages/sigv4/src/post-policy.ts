@@ -5,7 +5,7 @@
  * @module
  */
 
-import { timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { type AuthorizationOptions, parseCredential, signatureAlgorithm, signatureMismatch } from './authorization.ts'
 import { hmacSha256 } from './canonical-request.ts'
 import { type CredentialScope, parseTimestamp } from './credential-scope.ts'
@@ -51,17 +51,7 @@ export function parsePostSignature(
     )
   }
   if (!fields.has('policy') && !fields.has('x-amz-signature') && !fields.has('x-amz-credential')) return undefined
-  const required = (name: string): string => {
-    const value = fields.get(name)
-    if (value === undefined || value === '') {
-      throw invalidArgument(
-        `Bucket POST must contain a field named '${name}'.  If it is specified, please check the order of the fields.`,
-        name,
-        '',
-      )
-    }
-    return value
-  }
+  const required = (name: string): string => requiredField(fields, name)
   const policy = required('policy')
   if (required('x-amz-algorithm') !== signatureAlgorithm) {
     throw invalidArgument(`X-Amz-Algorithm only supports "${signatureAlgorithm}"`, 'x-amz-algorithm')
@@ -75,11 +65,55 @@ export function parsePostSignature(
   return { accessKeyId, scope, signature, policy, securityToken: fields.get('x-amz-security-token') }
 }
 
+function requiredField(fields: ReadonlyMap<string, string>, name: string): string {
+  const value = fields.get(name.toLowerCase())
+  if (value !== undefined && value !== '') return value
+  throw invalidArgument(
+    `Bucket POST must contain a field named '${name}'.  If it is specified, please check the order of the fields.`,
+    name,
+    '',
+  )
+}
+
 /** @throws SigV4Error `SignatureDoesNotMatch` */
 export function verifyPostSignature(parsed: ParsedPostSignature, signingKey: Uint8Array): void {
   const expected = hmacSha256(signingKey, parsed.policy).toString('hex')
   const provided = Buffer.from(parsed.signature, 'latin1')
   const wanted = Buffer.from(expected, 'latin1')
+  if (provided.length !== wanted.length || !timingSafeEqual(provided, wanted)) {
+    throw signatureMismatch({ AWSAccessKeyId: parsed.accessKeyId })
+  }
+}
+
+/** The claim of a form signed with Signature Version 2. */
+export interface ParsedPostSignatureV2 {
+  readonly accessKeyId: string
+  /** base64 */
+  readonly signature: string
+  /** The policy field as sent: base64, and itself the string to sign. */
+  readonly policy: string
+}
+
+/**
+ * Reads the signature fields of a form that is signed with Signature Version 2; `undefined` when it is not. Amazon S3 takes
+ * no such form for a bucket made since 2020: {@link parsePostSignature} refuses it.
+ *
+ * @param fields form fields by lower-case name, those before `file`
+ * @throws SigV4Error `InvalidArgument`
+ */
+export function parsePostSignatureV2(fields: ReadonlyMap<string, string>): ParsedPostSignatureV2 | undefined {
+  if (fields.has('x-amz-signature') || !(fields.has('awsaccesskeyid') || fields.has('signature'))) return undefined
+  return {
+    accessKeyId: requiredField(fields, 'AWSAccessKeyId'),
+    signature: requiredField(fields, 'signature'),
+    policy: requiredField(fields, 'policy'),
+  }
+}
+
+/** @param secret stays the caller's @throws SigV4Error `SignatureDoesNotMatch` */
+export function verifyPostSignatureV2(parsed: ParsedPostSignatureV2, secret: Uint8Array): void {
+  const wanted = createHmac('sha1', secret).update(parsed.policy).digest()
+  const provided = Buffer.from(parsed.signature, 'base64')
   if (provided.length !== wanted.length || !timingSafeEqual(provided, wanted)) {
     throw signatureMismatch({ AWSAccessKeyId: parsed.accessKeyId })
   }
