@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { Accounts } from '@strongroom/accounts'
 import type { Engine } from '@strongroom/engine'
-import { KmsError } from '@strongroom/kms'
+import { type Kms, KmsError } from '@strongroom/kms'
 import { createLog, resolveSettings, startServer as startRealServer } from '@strongroom/server'
 import type { SignOptions } from '@strongroom/sigv4'
 import { type Endpoint, RawClient, type RawCredentials } from './raw-client.ts'
@@ -36,8 +36,8 @@ export interface TestServer {
   readonly sdk: S3Client
   readonly engine: Engine
   readonly accounts: Accounts
-  /** Cuts the key service off, as if the network to it were gone, and connects it again. */
-  readonly kms: { cut(): void; restore(): void }
+  /** Cuts the key service off, as if the network to it were gone, and connects it again. All data keys that it has made. */
+  readonly kms: { cut(): void; restore(): void; readonly dataKeys: readonly Uint8Array[] }
   /** Lines that the server logged as errors. */
   readonly faults: readonly string[]
   /** Lines of the access log. */
@@ -116,8 +116,18 @@ const portOf = (url: string | undefined): number => Number(new URL(url ?? '').po
 const calls = ['describeKey', 'listKeys', 'generateDataKey', 'encrypt', 'decrypt', 'hmac', 'status'] as const
 
 /** Own properties hide the methods of the class until they are taken away again. */
-function switchOf(kms: object): TestServer['kms'] {
+function switchOf(kms: Kms): TestServer['kms'] {
+  const dataKeys: Uint8Array[] = []
+  const generate = kms.generateDataKey.bind(kms)
+  const noting: Kms['generateDataKey'] = async (...args) => {
+    const made = await generate(...args)
+    dataKeys.push(Uint8Array.from(made.plaintext))
+    return made
+  }
+  const watch = () => Object.defineProperty(kms, 'generateDataKey', { configurable: true, value: noting })
+  watch()
   return {
+    dataKeys,
     cut: () => {
       const value = async (): Promise<never> => {
         throw new KmsError('unreachable', 'the key service is cut off by a test')
@@ -128,6 +138,7 @@ function switchOf(kms: object): TestServer['kms'] {
     },
     restore: () => {
       for (const name of [...calls, 'peekState']) Reflect.deleteProperty(kms, name)
+      watch()
     },
   }
 }

@@ -17,7 +17,7 @@ import {
   rootRequester,
   type TestEngine,
 } from './engine.fixture.ts'
-import { assembleEngine, createContext } from './engine.ts'
+import { assembleEngine, createContext, createEngine } from './engine.ts'
 import { deleteKey } from './key-usage.ts'
 import { expectExactBooks } from './recount.fixture.ts'
 import { beginUpload, completed, uploadObject } from './uploads.fixture.ts'
@@ -330,6 +330,17 @@ describe('a locked key', () => {
 })
 
 describe('without the KMS', () => {
+  it('the engine starts, lists and deletes', async () => {
+    await test.put(bucket, 'x', 'x')
+    const unreachable = () => Promise.reject(new KmsError('unreachable', 'the KMS does not answer'))
+    Object.assign(test.kms, { createKey: unreachable, generateDataKey: unreachable, describeKey: unreachable })
+    const next = await createEngine(test.options)
+    expect((await next.listObjects({ bucket, prefix: '', limit: 9 })).items).toHaveLength(1)
+    await next.deleteObject({ bucket, name: 'x' })
+    await next.sweep()
+    await next.close()
+  })
+
   it('only reading and writing encrypted data fails, and quickly', async () => {
     await test.put(bucket, 'kms', 'x', { encryption: { mode: 'sse-kms' } })
     const { etag } = await test.put(bucket, 's3', 'x', { encryption: { mode: 'sse-s3' } })
