@@ -179,7 +179,7 @@ const resticTest: ClientTest = async () => {
     RESTIC_CACHE_DIR: join(directory, 'cache'),
   }
   const options = { directory, variables }
-  const restic = 'restic --quiet --cacert "$RESTIC_CACERT"'
+  const restic = 'restic --quiet'
   await shell('mkdir source; cp ../small ../large ../empty source', options)
   await shell(
     `${restic} init; ${restic} backup source; ${restic} check --read-data; ${restic} restore latest --target back`,

@@ -142,7 +142,7 @@ export class MemoryAdmin implements Admin {
       omitted: 0,
       unrepaired: isRepaired ? 0 : 1,
       withheld: 0,
-      checked: { objects: 2, blobs: 3 },
+      checked: { objects: 2, accountRecords: 1, blobs: 3, blobBytes: 1536 },
       skipped: verifyData === true ? [{ reason: 'client-held', items: 2, bytes: 70_000 }] : [],
     }
   }

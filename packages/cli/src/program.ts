@@ -40,6 +40,7 @@ export async function runCli(args: readonly string[], ports: CliPorts): Promise<
   let exitCode: number = exitCodes.ok
   const program = new Command('strongroom')
     .description('An S3-compatible object server centred on server-side encryption.')
+    .version(`strongroom ${ports.version}`, '--version', 'print the version')
     .enablePositionalOptions()
     .exitOverride()
     .configureOutput({

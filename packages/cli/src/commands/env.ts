@@ -32,7 +32,9 @@ const forms: Readonly<Record<Client, (connection: Connection) => string>> = {
       AWS_CA_BUNDLE: connection.caFile,
       NODE_EXTRA_CA_CERTS: connection.caFile,
     }),
+  // The AWS library in rclone before 1.69 stops at AWS_CA_BUNDLE, which `env` for aws sets in the same shell.
   rclone: ({ endpoint, region, accessKeyId, secretAccessKey, caFile }) =>
+    (caFile === undefined ? '' : 'unset AWS_CA_BUNDLE\n') +
     exports({
       RCLONE_CONFIG_STRONGROOM_TYPE: 's3',
       RCLONE_CONFIG_STRONGROOM_PROVIDER: 'Other',
@@ -43,11 +45,13 @@ const forms: Readonly<Record<Client, (connection: Connection) => string>> = {
       RCLONE_CONFIG_STRONGROOM_FORCE_PATH_STYLE: 'true',
       RCLONE_CA_CERT: caFile,
     }),
+  // restic before 0.15 does not know RESTIC_CACERT; SSL_CERT_FILE is read by every program in Go.
   restic: (connection) =>
     exports({
       RESTIC_REPOSITORY: `s3:${connection.endpoint}/restic`,
       ...awsCredentials(connection),
       RESTIC_CACERT: connection.caFile,
+      SSL_CERT_FILE: connection.caFile,
     }),
   // s3cmd reads no environment: this is its configuration file.
   s3cmd: ({ endpoint, region, accessKeyId, secretAccessKey, caFile }) => {

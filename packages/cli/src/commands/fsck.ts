@@ -24,13 +24,26 @@ const reasons: Readonly<Record<SkipReason, string>> = {
 const formatSkipped = ({ reason, items, bytes }: Skipped): string =>
   `not authenticated: ${plural(items, 'item')}, ${formatBytes(bytes)}: ${reasons[reason]}\n`
 
+const byteCounts: Readonly<Record<string, string>> = {
+  blobBytes: 'in blobs',
+  authenticatedBytes: 'authenticated',
+  framedBytes: 'with only their framing checked',
+}
+
+/** `accountRecords` → `7 account records`; `blobBytes` → `1.5 MiB in blobs`. */
+function formatChecked(what: string, count: number): string {
+  const bytes = byteCounts[what]
+  if (bytes !== undefined) return `${formatBytes(count)} ${bytes}`
+  return `${count} ${what.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}`
+}
+
 function formatReport({ findings, omitted, unrepaired, withheld, checked, skipped }: FsckReport): string {
   const lines = findings.map(({ kind, detail, repaired }) => `${kind}: ${detail}${repaired ? ' (repaired)' : ''}\n`)
   if (omitted > 0) lines.push(`and ${plural(omitted, 'more finding')}\n`)
   if (withheld > 0) lines.push(`left alone, because a damaged record may need them: ${withheld}\n`)
   const total = findings.length + omitted
   const verdict = total === 0 ? 'clean' : `${plural(total, 'finding')}, ${unrepaired} not repaired`
-  const looked = Object.entries(checked).map(([what, count]) => `${count} ${what}`)
+  const looked = Object.entries(checked).map(([what, count]) => formatChecked(what, count))
   return `${[...lines, ...skipped.map(formatSkipped)].join('')}${verdict} (${looked.join(', ')})\n`
 }
 
