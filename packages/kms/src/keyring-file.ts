@@ -38,6 +38,8 @@ const format = 'strongroom-keyring-v1'
 const rootKeyId = 0
 const maxFileBytes = 8_388_608
 
+const inWords = (kind: string): string => (kind === 'key' ? 'a key' : kind === 'passphrase' ? 'a passphrase' : kind)
+
 interface Envelope {
   readonly kind: string
   readonly parameters: string
@@ -132,7 +134,7 @@ async function withOpenKeyring(
   if (envelope.kind !== rootKey.kind) {
     throw new KmsError(
       'unsupported',
-      `the keyring is sealed under a root key of kind '${envelope.kind}', not '${rootKey.kind}'`,
+      `the keyring is sealed under ${inWords(envelope.kind)}, and ${inWords(rootKey.kind)} was given: name the source it was sealed under`,
     )
   }
   const opened = await rootKey.unlock(envelope.parameters, async (key) => {

@@ -98,7 +98,7 @@ describe('a keyring', () => {
     const passphrase = passphraseRootKey(Buffer.from('x'), cheap)
     await expect(openKeyring({ directory, rootKey: passphrase })).rejects.toMatchObject({
       code: 'unsupported',
-      message: expect.stringContaining("kind 'key', not 'passphrase'"),
+      message: expect.stringContaining('under a key, and a passphrase was given'),
     })
   })
 

@@ -119,7 +119,7 @@ async function readKey(path: string, isOurs: boolean): Promise<Uint8Array> {
   let content: Buffer | undefined
   try {
     if (isOurs && ((await stat(path)).mode & 0o007) !== 0) {
-      throw new KmsError('permission-denied', `the root key file ${path} is open to everybody; its mode should be 0600`)
+      throw new KmsError('permission-denied', `the root key file ${path} is open to everybody: chmod 600 ${path}`)
     }
     content = await readSmallFile(path, maxFileBytes)
   } catch (error) {
