@@ -193,7 +193,7 @@ describe('strongroom server', { timeout: 60_000 }, () => {
     const certsDir = join(base, 'certs')
     await mkdir(certsDir)
     const { code, error } = await run(['server', '--data', data, '--address', '127.0.0.1:0', '--certs-dir', certsDir])
-    expect(code).toBe(5)
+    expect(code).toBe(2)
     expect(error).toMatch(/^strongroom: .*public\.crt/)
   })
 
@@ -252,6 +252,11 @@ describe('the command line', { timeout: 60_000 }, () => {
     })
     expect(await run(['key', 'create', 'invoices', '--data', data])).toMatchObject({ code: 4 })
     expect(await run(['key', 'show', 'none', '--data', data])).toMatchObject({ code: 3 })
+    expect(await run(['key', 'create', 'bad name', '--data', data])).toMatchObject({ code: 2 })
+    expect(await run(['key', 'grant', 'invoices', '1', '--data', data])).toMatchObject({
+      code: 3,
+      error: 'strongroom: there is no account 1: see strongroom account list\n',
+    })
   })
 
   it('says what needs a key, and destroys it only by force', async () => {

@@ -41,6 +41,23 @@ describe('openDataDirectory', () => {
     expect(await readdir(other)).toEqual(['letter.txt'])
   })
 
+  it('refuses a file, and what lies below one', async () => {
+    await writeFile(join(base, 'file'), 'x')
+    for (const path of ['file', 'file/data']) {
+      await expect(openDataDirectory(join(base, path))).rejects.toMatchObject({
+        code: 'data-directory',
+        message: expect.stringContaining('is not a directory'),
+      })
+    }
+  })
+
+  it('gives up where a file system lets nothing be made', async () => {
+    await expect(openDataDirectory('/proc/strongroom')).rejects.toMatchObject({
+      code: 'data-directory',
+      message: expect.stringContaining('/proc/strongroom cannot be made'),
+    })
+  })
+
   it('says what to do with a MinIO drive', async () => {
     await mkdir(join(base, '.minio.sys'))
     await expect(openDataDirectory(base)).rejects.toThrow('is a MinIO drive')

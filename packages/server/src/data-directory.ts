@@ -79,8 +79,10 @@ async function readStamp(directory: string): Promise<Stamp | undefined> {
   try {
     text = await readFile(file, 'utf8')
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined
-    throw new ServerError('data-directory', `${file} cannot be read`, { cause: error })
+    const code = systemErrorCode(error)
+    if (code === 'ENOENT') return undefined
+    const what = code === 'ENOTDIR' ? `${directory} is not a directory` : `${file} cannot be read (${code})`
+    throw new ServerError('data-directory', what, { cause: error })
   }
   let content: unknown
   try {
@@ -122,7 +124,7 @@ async function refuseOthersDirectory(directory: string): Promise<void> {
   // A stamp that was not there a moment ago: another process makes the directory, and the stamp says whose it is.
   if (names.length === 0 || names.includes(stampName)) return
   const what = names.includes('.minio.sys')
-    ? 'is a MinIO drive: its objects can be copied over S3 (docs/guides), not opened in place'
+    ? 'is a MinIO drive: its objects can be copied over S3, not opened in place'
     : 'is not empty and is not a Strongroom data directory'
   throw new ServerError('data-directory', `${directory} ${what}. Name another directory with --data`)
 }

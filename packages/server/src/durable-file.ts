@@ -4,7 +4,7 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, rename, rm } from 'node:fs/promises'
+import { link, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 /** Replaces the file or makes it, with the given mode: synced under another name first, then renamed, then the directory synced. */
@@ -53,10 +53,27 @@ async function writeAside(
 /** Makes a directory (mode 0700) and those above it that are missing, each durable in the one above. */
 export async function makeDirectoryDurably(directory: string): Promise<void> {
   const path = resolve(directory)
-  const firstMade = await mkdir(path, { recursive: true, mode: 0o700 })
-  if (firstMade === undefined) return
-  const end = dirname(resolve(firstMade))
-  for (let made = path; made !== end; made = dirname(made)) await syncDirectory(dirname(made))
+  let isNew: boolean
+  try {
+    isNew = await makeOne(path)
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error
+    // Level by level: with `recursive` Node.js never returns where a directory takes no new names (/proc answers ENOENT).
+    await makeDirectoryDurably(dirname(path))
+    isNew = await makeOne(path)
+  }
+  if (isNew) await syncDirectory(dirname(path))
+}
+
+/** Resolves to false if the directory is there already. */
+async function makeOne(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+    return true
+  } catch (error) {
+    if (systemErrorCode(error) === 'EEXIST' && (await stat(path)).isDirectory()) return false
+    throw error
+  }
 }
 
 /** Makes the names in a directory durable. */

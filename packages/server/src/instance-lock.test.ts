@@ -48,7 +48,7 @@ describe('lockInstance', () => {
     const lock = await lockInstance(directory, () => 'server on https://127.0.0.1:9000')
     await expect(lockInstance(directory, () => 'other')).rejects.toMatchObject({
       code: 'already-running',
-      message: `${directory} is in use by server on https://127.0.0.1:9000 (process ${process.pid})`,
+      message: `${directory} is in use by server on https://127.0.0.1:9000 (process ${process.pid}): stop it first, or name another directory with --data`,
     })
     await lock.release()
     await (await lockInstance(directory, () => 'other')).release()

@@ -76,7 +76,13 @@ const close = (server: Server): Promise<void> =>
 async function take(directory: string, name: string, server: Server, shown: string, depth: number): Promise<void> {
   const temporary = join(directory, `${name}.${randomBytes(4).toString('hex')}`)
   const path = join(directory, name)
-  await listen(server, temporary)
+  try {
+    await listen(server, temporary)
+  } catch (error) {
+    throw new ServerError('data-directory', `${shown} cannot be written to (${systemErrorCode(error)})`, {
+      cause: error,
+    })
+  }
   try {
     await chmod(temporary, 0o600)
     for (let attempt = 0; attempt < 10; attempt++) {
@@ -142,7 +148,10 @@ const stateOf = (path: string): Promise<'alive' | 'dead' | 'gone'> =>
 async function alreadyRunning(path: string, shown: string): Promise<ServerError> {
   const holder = await askInstance(path).catch(() => undefined)
   const who = holder === undefined ? 'another Strongroom process' : `${holder.purpose} (process ${holder.pid})`
-  return new ServerError('already-running', `${shown} is in use by ${who}`)
+  return new ServerError(
+    'already-running',
+    `${shown} is in use by ${who}: stop it first, or name another directory with --data`,
+  )
 }
 
 function askInstance(path: string): Promise<InstanceDescription | undefined> {

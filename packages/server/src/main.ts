@@ -91,7 +91,7 @@ const exitReasons: Readonly<Partial<Record<ServerErrorCode, AdminErrorCode>>> = 
   'address-in-use': 'unavailable',
   'already-running': 'unavailable',
   'data-directory': 'unavailable',
-  certificates: 'unavailable',
+  certificates: 'invalid',
 }
 
 /** Errors that a person can do something about, with the exit code that goes with them. */

@@ -67,6 +67,9 @@ describe('the root key', () => {
     const first = await credentialsWith({ rootKeyPassphraseFile })
     await writeFile(rootKeyPassphraseFile, 'correct horse battery')
     expect(await credentialsWith({ rootKeyPassphraseFile })).toBe(first)
+    await expect(credentialsWith({ rootKeyFile: await newKeyFile('key', 1) })).rejects.toThrow(
+      'the keyring is sealed under a passphrase, and a key was given: name the source it was sealed under',
+    )
     await writeFile(rootKeyPassphraseFile, 'short\n')
     await expect(credentialsWith({ rootKeyPassphraseFile })).rejects.toThrow('shorter than 12 bytes')
   })

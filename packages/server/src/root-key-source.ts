@@ -13,6 +13,7 @@ import {
   fileRootKey,
   type Keyring,
   KmsError,
+  type KmsErrorCode,
   keyringFileName,
   openKeyring,
   passphraseRootKey,
@@ -84,6 +85,11 @@ export async function passphraseSource(file: string): Promise<RootKeySource> {
   }
 }
 
+/** What to do about what the key service says of a root key. */
+const hints: Readonly<Partial<Record<KmsErrorCode, string>>> = {
+  'key-not-found': '. Set rootKeyFile, rootKeyPassphraseFile or rootKeyCredential, or restore it from a backup',
+}
+
 /**
  * Opens the keyring, or makes it (and a root key for trying out) in a new data directory.
  *
@@ -102,8 +108,11 @@ export async function openOrCreateKeyring(directory: DataDirectory, source: Root
     if (source.isTrial && !existsSync(directory.rootKeyFile)) await createRootKeyFile(directory.rootKeyFile)
     return await createKeyring(location)
   } catch (error) {
-    if (error instanceof KmsError)
-      throw new ServerError('root-key', `${error.message} (root key: ${source.description})`, { cause: error })
+    if (error instanceof KmsError) {
+      const isNamed = error.message.includes(source.description.split(' ').at(-1) ?? '')
+      const where = isNamed ? '' : ` (root key: ${source.description})`
+      throw new ServerError('root-key', `${error.message}${where}${hints[error.code] ?? ''}`, { cause: error })
+    }
     throw error
   }
 }

@@ -20,7 +20,7 @@ import {
   type RootKeyReport,
 } from '@strongroom/cli'
 import { EngineError } from '@strongroom/engine'
-import { KmsError, rotateRootKey, rotateRootKeyFile } from '@strongroom/kms'
+import { isKeyName, KmsError, rotateRootKey, rotateRootKeyFile } from '@strongroom/kms'
 import { type FsckProgress, type FsckReport, fsck } from '@strongroom/maintenance'
 import type { Deployment } from '../deployment.ts'
 import type { Logger } from '../log.ts'
@@ -61,10 +61,14 @@ export class LocalAdmin implements Admin {
   }
 
   createKey = (name: string): Promise<KeyReport> =>
-    this.#do(({ engine }) => engine.createKey({ requester: this.#requester, name }))
+    this.#do(({ engine }) => {
+      requireKeyName(name)
+      return engine.createKey({ requester: this.#requester, name })
+    })
 
   importKey = (name: string, text: string): Promise<KeyReport> =>
     this.#do(async ({ engine }) => {
+      requireKeyName(name)
       const material = Buffer.from(text, 'base64')
       try {
         if (material.length !== 32) throw new AdminError('invalid', 'a key is 32 bytes in base64')
@@ -80,7 +84,13 @@ export class LocalAdmin implements Admin {
   lockKey = (name: string): Promise<KeyReport> => this.#do(({ engine }) => engine.lockKey(name))
   unlockKey = (name: string): Promise<KeyReport> => this.#do(({ engine }) => engine.unlockKey(name))
   grantKey = (name: string, accountId: string): Promise<KeyReport> =>
-    this.#do(({ engine }) => engine.grantKey(name, accountId))
+    this.#do(async ({ engine, accounts }) => {
+      // A grant to a mistyped account would look like one that works.
+      if (!(await accounts.listAccounts()).some(({ id }) => id === accountId)) {
+        throw new AdminError('not-found', `there is no account ${accountId}: see strongroom account list`)
+      }
+      return await engine.grantKey(name, accountId)
+    })
   revokeKey = (name: string, accountId: string): Promise<KeyReport> =>
     this.#do(({ engine }) => engine.revokeKey(name, accountId))
   keyUsage = (name: string): Promise<KeyUsageReport> => this.#do(({ engine }) => engine.keyUsage(name))
@@ -163,6 +173,15 @@ export class LocalAdmin implements Admin {
   }
 }
 
+/** A key that is made needs a name that is allowed; one that is only named wrongly is just not there. */
+function requireKeyName(name: string): void {
+  if (isKeyName(name)) return
+  throw new AdminError(
+    'invalid',
+    `${JSON.stringify(name)} cannot name a key: 1 to 80 of 0-9 A-Z a-z - _, no hyphen at either end`,
+  )
+}
+
 /**
  * Codes of the packages below, as the command line tells them apart, with a text where the error has none of its own. What
  * is not here is a fault of ours.
@@ -181,6 +200,7 @@ const codes: Readonly<Record<string, readonly [code: AdminErrorCode, text?: stri
   busy: ['unavailable'],
   sealed: ['unavailable'],
   'root-key': ['invalid'],
+  'permission-denied': ['invalid'],
   KeyInUse: ['refused', 'the key is in use'],
   KeyAlreadyExists: ['conflict', 'there is a key of this name already'],
   'KMS.NotFoundException': ['not-found', 'there is no such key'],

@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util'
 import type { RawSetting, RawSettings } from './raw-setting.ts'
 import { suggestion } from './raw-setting.ts'
+import { isPathOfMany } from './read-minio-environment.ts'
 import { flagNameOf, type SettingName, settingNames, settingTable } from './setting-table.ts'
 
 export interface ReadFlags extends RawSettings {
@@ -52,7 +53,7 @@ export function readFlags(args: readonly string[]): ReadFlags {
 
   for (const token of tokensOf(args)) {
     if (typeof token !== 'string') takeFlag(token)
-    else if (settings.some(({ where }) => where === 'DIR')) {
+    else if (isPathOfMany(token) || settings.some(({ where }) => where === 'DIR')) {
       problems.push(
         `${token}: one data directory is expected: erasure coding over several drives or servers is not offered here`,
       )

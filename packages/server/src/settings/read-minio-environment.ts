@@ -51,7 +51,11 @@ const refusals: readonly (readonly [prefix: string, reason: string])[] = [
   ['MINIO_KMS_API_KEY', 'keys in a MinIO KMS server: its protocol is not supported'],
 ]
 
-const isPathOfMany = (value: string): boolean => /[\s,]|\{.*\.\.\..*\}|^https?:\/\//.test(value)
+/** Drives or servers as MinIO writes them: `/data{1...4}`, `http://host/data`. */
+export const isPathOfMany = (value: string): boolean => /\{.*\.\.\..*\}|^https?:\/\//.test(value)
+
+/** In a variable, spaces stand between several. */
+const isListOfMany = (value: string): boolean => /[\s,]/.test(value) || isPathOfMany(value)
 
 /** A secret file may also be given by its name under /run/secrets, as in containers. */
 function readSecretFile(path: string, readTextFile: ReadTextFile): string | undefined {
@@ -77,7 +81,7 @@ export function readMinioEnvironment(environment: Environment, readTextFile: Rea
   for (const [variable, name] of plainVariables) {
     const value = present(variable)
     if (value === undefined) continue
-    if (name === 'data' && isPathOfMany(value)) {
+    if (name === 'data' && isListOfMany(value)) {
       problems.push(
         `${variable}: one directory is expected: erasure coding over several drives or servers is not offered here`,
       )

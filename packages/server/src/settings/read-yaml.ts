@@ -8,13 +8,16 @@ import type { RawSetting, RawSettings } from './raw-setting.ts'
 import { suggestion } from './raw-setting.ts'
 import { isSettingName, settingNames } from './setting-table.ts'
 
+/** The parser's own words, without the excerpt and the position that follow them. */
+const withoutPlace = (message: string): string => message.split(/ at line \d+|\n/)[0] ?? message
+
 /** Reads the text of the file; `file` is its name as the person knows it. */
 export function readYaml(text: string, file: string): RawSettings {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
   const at = (offset: number | undefined): string => `${file}:${lines.linePos(offset ?? 0).line}`
   const settings: RawSetting[] = []
-  const problems = document.errors.map((error) => `${at(error.pos[0])}: ${error.message.split('\n')[0]}`)
+  const problems = document.errors.map((error) => `${at(error.pos[0])}: ${withoutPlace(error.message)}`)
   if (problems.length > 0) return { settings, problems, notices: [] }
   if (document.contents === null) return { settings, problems, notices: [] }
   if (!isMap(document.contents)) {
