@@ -15,6 +15,8 @@ import { join } from 'node:path'
 import { checkNode } from './check-node.mjs'
 
 checkNode()
+// The SDK's notice about future releases of its own is no part of the story.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
 
 const secretText = 'The combination of the strongroom is 31-41-59.'
 const color = process.stdout.isTTY && process.env.NO_COLOR === undefined
@@ -188,7 +190,7 @@ async function tellAboutCustomerKeys({ send }) {
     Rules: [{ ...rule, BlockedEncryptionTypes: { EncryptionType: ['NONE'] } }],
   }
   await send('PutBucketEncryption', { Bucket: 'own-keys', ServerSideEncryptionConfiguration })
-  await send('PutObject', { Bucket: 'own-keys', Key: 'empty', Body: '', ...keyed(mine) })
+  await send('PutObject', { Bucket: 'own-keys', Key: 'empty', Body: '', ContentLength: 0, ...keyed(mine) })
   const wrong = await errorOf(send('GetObject', { Bucket: 'own-keys', Key: 'empty', ...keyed(randomBytes(32)) }))
   tell(wrong === 'AccessDenied', 'another key opens nothing, not even an empty object')
   const right = await send('GetObject', { Bucket: 'own-keys', Key: 'empty', ...keyed(mine) })
