@@ -238,6 +238,29 @@ describe('the checksum of an upload', () => {
   )
 
   it.each([
+    ['CRC32', 'FULL_OBJECT'],
+    ['SHA256', 'COMPOSITE'],
+  ] as const)('%s, %s, is shown part by part to who reads a part', async (algorithm, type) => {
+    await uploaded(algorithm, type)
+    const name = `upload ${algorithm} ${type}`
+    const headers = { 'x-amz-checksum-mode': 'ENABLED' }
+    for (const method of ['GET', 'HEAD']) {
+      for (const [index, part] of parts.entries()) {
+        const query = { partNumber: String(index + 1) }
+        const answer = await server.raw.send({ method, bucket, name, query, headers })
+        expect([answer.status, answer.headers[headerOf(algorithm)], answer.headers['x-amz-checksum-type']]).toEqual([
+          206,
+          checksum(algorithm, part),
+          type,
+        ])
+      }
+      const ranged = await server.raw.send({ method, bucket, name, headers: { ...headers, range: 'bytes=0-9' } })
+      expect(ranged.status).toBe(206)
+      expect(ranged.headers).not.toHaveProperty(headerOf(algorithm))
+    }
+  })
+
+  it.each([
     ['SHA256', 'FULL_OBJECT'],
     ['CRC64NVME', 'COMPOSITE'],
   ])('%s cannot be %s', async (algorithm, type) => {

@@ -197,6 +197,8 @@ export interface ReadHead {
   readonly range?: { readonly first: number; readonly last: number }
   /** Plaintext bytes of the answer. */
   readonly contentLength: number
+  /** Of exactly the bytes of the answer: the whole object, or a part that was asked for by its number. */
+  readonly checksum?: ObjectChecksum
 }
 
 /** Not one byte of `body` is released before its package was authenticated. Ending the iteration early closes everything. */

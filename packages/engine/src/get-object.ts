@@ -113,10 +113,10 @@ export async function findReadable(
 }
 
 function readHead(bucket: Bucket, name: string, record: ObjectVersion, plan: ReadPlan): ReadHead {
-  const { offset, length, isPartial } = plan
+  const { offset, length, isPartial, checksum } = plan
   const head = objectHead(bucket, name, record)
-  if (!isPartial) return { head, contentLength: length }
-  return { head, contentLength: length, range: { first: offset, last: offset + length - 1 } }
+  const answer = { head, contentLength: length, ...(checksum ? { checksum } : undefined) }
+  return isPartial ? { ...answer, range: { first: offset, last: offset + length - 1 } } : answer
 }
 
 /** A version for response headers. */

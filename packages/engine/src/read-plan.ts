@@ -6,7 +6,7 @@
 
 import type { Snapshot } from '@strongroom/storage'
 import type { EngineContext } from './context.ts'
-import type { RangeRequest, ReadObjectInput } from './contract.ts'
+import type { ObjectChecksum, RangeRequest, ReadObjectInput } from './contract.ts'
 import { EngineError } from './engine-error.ts'
 import type { ObjectVersion } from './object-record.ts'
 import type { PartTable } from './part-tables.ts'
@@ -21,6 +21,8 @@ export interface ByteSpan {
 export interface ReadPlan extends ByteSpan {
   /** The answer is a part of the object: 206. */
   readonly isPartial: boolean
+  /** Of exactly these bytes, where it is known: of the whole object, or of a part that was asked for by its number. */
+  readonly checksum?: ObjectChecksum
 }
 
 /** The part table, where the object has one. */
@@ -62,21 +64,30 @@ export async function planRead(
         message: 'Cannot specify both Range header and partNumber query parameter',
       })
     }
-    const span = partSpan(await visibleParts(context, snapshot, record), sizeBytes, partNumber)
+    const span = partSpan(await visibleParts(context, snapshot, record), record, partNumber)
     if (span) return { ...span, isPartial: sizeBytes > 0 }
     // Spec 1.6.2: Ceph's tests want InvalidPart.
     throw new EngineError(context.settings.compatibility === 'ceph' ? 'InvalidPart' : 'InvalidPartNumber')
   }
-  if (!range) return { offset: 0, length: sizeBytes, isPartial: false }
+  if (!range) return { ...wholeOf(record), isPartial: false }
   return { ...rangeSpan(range, sizeBytes), isPartial: true }
 }
 
-function partSpan(table: PartTable | undefined, sizeBytes: number, partNumber: number): ByteSpan | undefined {
-  if (!table) return partNumber === 1 ? { offset: 0, length: sizeBytes } : undefined
+type CheckedSpan = ByteSpan & Pick<ReadPlan, 'checksum'>
+
+function wholeOf({ sizeBytes, checksum }: ObjectVersion): CheckedSpan {
+  return { offset: 0, length: sizeBytes, ...(checksum ? { checksum } : undefined) }
+}
+
+function partSpan(table: PartTable | undefined, record: ObjectVersion, partNumber: number): CheckedSpan | undefined {
+  if (!table) return partNumber === 1 ? wholeOf(record) : undefined
   const index = table.parts.findIndex(({ number }) => number === partNumber)
   const part = table.parts[index]
   const offset = table.offsets[index]
-  return part && offset !== undefined ? { offset, length: part.sizeBytes } : undefined
+  if (!part || offset === undefined) return undefined
+  // The type says how the object's checksum is made of those of its parts.
+  const checksum = record.checksum && part.checksum && { ...part.checksum, type: record.checksum.type }
+  return { offset, length: part.sizeBytes, ...(checksum ? { checksum } : undefined) }
 }
 
 function rangeSpan(range: RangeRequest, sizeBytes: number): ByteSpan {

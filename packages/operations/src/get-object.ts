@@ -71,12 +71,12 @@ async function read(call: BucketCall, answer: (input: ReadObjectInput) => Promis
   })
 }
 
-function headOf(call: BucketCall, { head, range, contentLength }: ReadHead): Reply {
+function headOf(call: BucketCall, { head, range, contentLength, checksum }: ReadHead): Reply {
   const headers: Record<string, string> = {}
   addObjectHeaders(headers, head)
   showEncryption(call, headers, head.encryption)
   if (range !== undefined) headers['content-range'] = formatContentRange(range, head.sizeBytes)
-  else if (wantsChecksum(call.headers)) addChecksumHeaders(headers, head.checksum)
+  if (wantsChecksum(call.headers)) addChecksumHeaders(headers, checksum)
   if (head.partCount !== undefined && call.query.has('partNumber')) {
     headers['x-amz-mp-parts-count'] = String(head.partCount)
   }
