@@ -1,5 +1,5 @@
 /**
- * What `compatibility: ceph` switches (server-side-encryption.md 12, rows 22 to 27, and two things more that
+ * What `compatibility: ceph` switches (server-side-encryption.md 12, rows 22 to 27, and three things more that
  * Ceph's suite takes for granted), each beside the answer of the default.
  *
  * @module
@@ -105,6 +105,18 @@ describe('the dialect of Ceph', () => {
       return (await server.raw.send({ method: 'PUT', bucket, name: 'parts', query, headers, body: 'x' })).status
     })
     expect(answers).toEqual({ aws: 400, ceph: 200 })
+  })
+
+  it('says that a part is not there before it asks for the key of the client', async () => {
+    const answers = await both(async ({ raw }) => {
+      await raw.send({ method: 'PUT', bucket, name: 'whole', headers: sseC(keyOne), body: 'x' })
+      const get = { method: 'GET', bucket, name: 'whole', query: { partNumber: '2' } }
+      return [(await raw.send(get)).code, (await raw.send({ ...get, headers: sseC(keyOne) })).code]
+    })
+    expect(answers).toEqual({
+      aws: ['InvalidRequest', 'InvalidPartNumber'],
+      ceph: ['InvalidPart', 'InvalidPart'],
+    })
   })
 
   it('takes browser forms signed with Signature Version 2, which AWS refuses', async () => {

@@ -107,6 +107,9 @@ export async function findReadable(
 ): Promise<ReadableVersion> {
   const target = { bucketId: bucketIdOf(input.bucket), name: input.name }
   const found = await readableVersion(context, snapshot, target, input.versionId)
+  // Ceph's clients are told of a part that is not there before they are asked for their key.
+  const isCeph = context.settings.compatibility === 'ceph'
+  if (isCeph && input.partNumber !== undefined) await planRead(context, snapshot, found.record, input)
   checkKeyClass(found.record.envelope, input.customerKey)
   checkReadConditions(input.conditions, found.record)
   return found

@@ -1,6 +1,6 @@
 /**
  * The page on S3 compatibility: every operation of AWS's API and whether it is served, and where `compatibility: ceph`
- * answers otherwise (server-side-encryption.md section 12, rows 22 to 27, and two more that Ceph's test suite needs).
+ * answers otherwise (server-side-encryption.md section 12, rows 22 to 27, and three more that Ceph's test suite needs).
  *
  * @module
  */
@@ -108,6 +108,7 @@ const differences: readonly (readonly [topic: string, aws: string, ceph: string]
   ['CompleteMultipartUpload of an SSE-C upload', 'needs no key', 'needs the key'],
   ['SSE headers on UploadPart', 'refused', 'accepted silently'],
   ['ETag of a part of an SSE-C or SSE-KMS upload that is sent again unchanged', 'another', 'the same'],
+  ['GET of a part number that is not there', '416, after the key was checked', '400 `InvalidPart`, before'],
   ['browser forms signed with Signature Version 2', 'refused', 'accepted'],
 ]
 

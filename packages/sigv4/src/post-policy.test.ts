@@ -118,6 +118,16 @@ describe('parsePostPolicy', () => {
       'Invalid Policy: Invalid Condition: content-length-range.',
     ],
     ['a number as value', policyOf([{ key: 1 }]), 'Invalid Policy: Invalid Simple-Condition: value must be a string.'],
+    [
+      'an empty condition',
+      policyOf([{}]),
+      'Invalid Policy: Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.',
+    ],
+    [
+      'two in one',
+      policyOf([{ key: 'a', acl: 'b' }]),
+      'Invalid Policy: Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.',
+    ],
   ])('refuses %s', (_, text, message) => {
     expect(() => parsePostPolicy(text)).toThrow(expect.objectContaining({ code: 'InvalidPolicyDocument', message }))
   })

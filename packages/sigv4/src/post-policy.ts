@@ -147,7 +147,13 @@ export function parsePostPolicy(policyBase64: string): PostPolicy {
 
 function parseCondition(condition: unknown): Condition[] {
   if (isRecord(condition)) {
-    return Object.entries(condition).map(([name, value]) => {
+    const entries = Object.entries(condition)
+    if (entries.length !== 1) {
+      throw invalidPolicy(
+        'Invalid Policy: Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.',
+      )
+    }
+    return entries.map(([name, value]) => {
       if (typeof value !== 'string')
         throw invalidPolicy('Invalid Policy: Invalid Simple-Condition: value must be a string.')
       return { kind: 'eq', field: name.toLowerCase(), value, text: JSON.stringify(['eq', `$${name}`, value]) }
