@@ -5,7 +5,7 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { CryptoError, openValue, type RandomSource, sealValue } from '@strongroom/crypto'
 import { decodeBase64 } from './base64.ts'
 import { fileErrorCode, type Placement, readSmallFile, writeDurably } from './durable-file.ts'
@@ -13,6 +13,7 @@ import { GoJsonError, goObject, goText, parseJson } from './go-json.ts'
 import { Keyring, newKeyring, withNewKey, withNextCredentials } from './keyring.ts'
 import { decodeKeyringBody, encodeKeyringBody } from './keyring-body.ts'
 import { KmsError } from './kms-error.ts'
+import { NameMutex } from './name-mutex.ts'
 import type { RootKey, RootKeyKind } from './root-key/root-key.ts'
 
 /** Where a keyring is and what opens it. */
@@ -72,13 +73,31 @@ export async function openKeyring({ directory, rootKey }: KeyringLocation): Prom
   return withOpenKeyring(directory, rootKey, async (keyring) => keyring)
 }
 
+/** Changes of keyrings in this process, by directory. Of other processes the instance lock takes care. */
+const changes = new NameMutex()
+
+/** Runs a change of a keyring when those before it are done: each reads the file, and puts another in its place. */
+export function changingKeyring<T>(directory: string, change: () => Promise<T>): Promise<T> {
+  return changes.run(resolve(directory), change)
+}
+
+/** A keyring, the root key that opens it, and the one that is to. */
+export interface RootKeyChange extends KeyringLocation {
+  readonly newRootKey: RootKey
+}
+
 /**
  * Seals the keyring under another root key, and changes nothing else. Until the new file is in place the old one stands.
  *
  * @throws KmsError as `openKeyring`
  */
-export async function rotateRootKey(
-  { directory, rootKey, newRootKey }: KeyringLocation & { readonly newRootKey: RootKey },
+export function rotateRootKey(change: RootKeyChange, clock: KeyringClock = {}): Promise<void> {
+  return changingKeyring(change.directory, () => sealUnderNewRootKey(change, clock))
+}
+
+/** {@link rotateRootKey} as a part of a larger change: within `changingKeyring`. */
+export async function sealUnderNewRootKey(
+  { directory, rootKey, newRootKey }: RootKeyChange,
   { random = randomBytes }: KeyringClock = {},
 ): Promise<void> {
   const keyring = await openKeyring({ directory, rootKey })
@@ -109,20 +128,22 @@ export function rotateRootCredentials(
   return updateKeyring(location, withNextCredentials, random)
 }
 
-async function updateKeyring(
+function updateKeyring(
   { directory, rootKey }: KeyringLocation,
   change: (keyring: Keyring) => Keyring,
   random: RandomSource,
 ): Promise<Keyring> {
-  return withOpenKeyring(directory, rootKey, async (keyring, key, { parameters }) => {
-    try {
-      const changed = change(keyring)
-      await writeKeyring(directory, sealKeyring(changed, key, rootKey.kind, parameters, random), 'replace')
-      return changed
-    } finally {
-      keyring.close()
-    }
-  })
+  const update = () =>
+    withOpenKeyring(directory, rootKey, async (keyring, key, { parameters }) => {
+      try {
+        const changed = change(keyring)
+        await writeKeyring(directory, sealKeyring(changed, key, rootKey.kind, parameters, random), 'replace')
+        return changed
+      } finally {
+        keyring.close()
+      }
+    })
+  return changingKeyring(directory, update)
 }
 
 async function withOpenKeyring(

@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path'
 import type { RandomSource } from '@strongroom/crypto'
 import { decodeBase64 } from '../base64.ts'
 import { fileErrorCode, readSmallFile, syncDirectory, writeDurably } from '../durable-file.ts'
-import { rotateRootKey } from '../keyring-file.ts'
+import { changingKeyring, sealUnderNewRootKey } from '../keyring-file.ts'
 import { KmsError } from '../kms-error.ts'
 import type { RootKey } from './root-key.ts'
 
@@ -63,13 +63,17 @@ export async function createRootKeyFile(path: string, random: RandomSource = ran
  *
  * @throws KmsError as `openKeyring`
  */
-export async function rotateRootKeyFile(
+export function rotateRootKeyFile(
   { directory, path }: { readonly directory: string; readonly path: string },
   random: RandomSource = randomBytes,
 ): Promise<void> {
-  // Opening first finishes a rotation that was cut off, so that the key it left is not overwritten.
-  await rotateRootKey({ directory, rootKey: fileRootKey(path), newRootKey: nextRootKey(path, random) }, { random })
-  await putInPlace(path)
+  // Both files in one change: of two that meet, one would overwrite the key under which the other seals.
+  return changingKeyring(directory, async () => {
+    const change = { directory, rootKey: fileRootKey(path), newRootKey: nextRootKey(path, random) }
+    // Opening first finishes a rotation that was cut off, so that the key it left is not overwritten.
+    await sealUnderNewRootKey(change, { random })
+    await putInPlace(path)
+  })
 }
 
 function nextRootKey(path: string, random: RandomSource): RootKey {
