@@ -14,6 +14,7 @@ import { EngineError } from './engine-error.ts'
 import { idBytes } from './ids.ts'
 import { decodeKeyRecord, encodeKeyRecord, type KeyRecord } from './key-record.ts'
 import { kmsFailure } from './kms-failure.ts'
+import { ifReadable } from './record-store.ts'
 import { keyKey, keyNameKey } from './tables.ts'
 import { withSnapshot } from './with-snapshot.ts'
 
@@ -134,12 +135,14 @@ export async function recordKey(
   return context.commits.run(async (snapshot, draft) => {
     const nameAt = keyNameKey.encode(name)
     const named = await snapshot.get(nameAt)
-    const earlier = named && (await findKeyById(context, snapshot, named.value))
+    // Not read where it does not matter: a damaged record must not keep the engine from starting.
+    if (named && !isNew) return false
+    const entry = named && (await snapshot.get(keyKey.encode(named.value)))
+    const earlier = entry && ifReadable(() => context.records.cached(entry, decodeKeyRecord))
     const nowMs = Math.trunc(context.now())
-    if (named) {
-      if (!isNew || earlier?.record.state !== 'deleting') return false
-      const { entry, record } = earlier
-      const deleted: KeyRecord = { ...record, state: 'deleted', stateSinceMs: nowMs }
+    if (earlier) {
+      if (earlier.state !== 'deleting') return false
+      const deleted: KeyRecord = { ...earlier, state: 'deleted', stateSinceMs: nowMs }
       draft.check(entry.key, entry).putRecord(entry.key, encodeKeyRecord(deleted))
     }
     const record: KeyRecord = {

@@ -20,6 +20,7 @@ import {
 import { assembleEngine, createContext, createEngine } from './engine.ts'
 import { deleteKey } from './key-usage.ts'
 import { expectExactBooks } from './recount.fixture.ts'
+import { keyKey, keyNameKey } from './tables.ts'
 import { beginUpload, completed, uploadObject } from './uploads.fixture.ts'
 
 let test: TestEngine
@@ -338,6 +339,19 @@ describe('without the KMS', () => {
     expect((await next.listObjects({ bucket, prefix: '', limit: 9 })).items).toHaveLength(1)
     await next.deleteObject({ bucket, name: 'x' })
     await next.sweep()
+    await next.close()
+  })
+
+  it('the engine starts beside a damaged record of its default key, whether the KMS has the key or lost it', async () => {
+    const named = test.metadata.snapshot()
+    const id = await named.get(keyNameKey.encode(test.options.defaultKey))
+    named.release()
+    const key = keyKey.encode(id?.value ?? Buffer.alloc(16))
+    await test.metadata.commit({ puts: [{ key, value: Buffer.from('not a record') }] })
+    await (await createEngine(test.options)).close()
+    const lost = { ...test.options, kms: new KeyService(new MemoryKeyStore()) }
+    const next = await createEngine(lost)
+    expect(await next.describeKey(test.options.defaultKey)).toMatchObject({ state: 'enabled' })
     await next.close()
   })
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { RecordSealer } from '@strongroom/crypto'
-import { type Entry, maxValueBytes, type Snapshot } from '@strongroom/storage'
+import { CryptoError, type RecordSealer } from '@strongroom/crypto'
+import { type Entry, maxValueBytes, type Snapshot, StorageError } from '@strongroom/storage'
 import { BoundedMap } from './bounded-map.ts'
 import { corrupt } from './codec.ts'
 import { decodeDetails, encodeDetails, type Overflow } from './details.ts'
@@ -88,6 +88,16 @@ export class RecordStore {
     const keys = Array.from({ length: overflow.chunkCount }, (_, chunk) => manifestKey.encode(overflow.id, chunk))
     const entries = await snapshot.getMany(keys)
     return Buffer.concat(entries.map((entry) => (entry ? this.open(entry) : corrupt('overflow chunk is missing'))))
+  }
+}
+
+/** What a record says; `undefined` if it is damaged: fsck names it, and housekeeping goes on without it. */
+export function ifReadable<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof CryptoError || (error instanceof StorageError && error.code === 'corrupt')) return undefined
+    throw error
   }
 }
 

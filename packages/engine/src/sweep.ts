@@ -5,14 +5,14 @@
  * @module
  */
 
-import { CryptoError } from '@strongroom/crypto'
 import { KmsError } from '@strongroom/kms'
-import { type Entry, prefixEnd, StorageError } from '@strongroom/storage'
+import { type Entry, prefixEnd } from '@strongroom/storage'
 import type { EngineContext } from './context.ts'
 import { decodeSessionRecord, encodeSessionRecord, type SessionRecord } from './housekeeping-records.ts'
 import { blobIdBytes, formatId, parseId } from './ids.ts'
 import { decodeKeyRecord, encodeKeyRecord } from './key-record.ts'
 import { reclaimBlobs, reclaimTable, reclaimUpload } from './reclaimer.ts'
+import { ifReadable } from './record-store.ts'
 import {
   blobKey,
   garbageBlobKey,
@@ -47,7 +47,7 @@ export async function sweep(
   let blobsRemoved = 0
   for await (const entry of entriesOf(context, Buffer.of(sessionKey.tag))) {
     const [id] = sessionKey.decode(entry.key)
-    const record = readable(() => decodeSessionRecord(context.records.open(entry)))
+    const record = ifReadable(() => decodeSessionRecord(context.records.open(entry)))
     if (record === undefined) continue
     if (live.has(formatId(id)) || record.state === 'settled') continue
     if (record.state === 'open') {
@@ -118,7 +118,7 @@ async function sweepGarbage(context: EngineContext): Promise<number> {
 /** Finishes, or takes back, deletions of keys that were cut short. */
 async function sweepKeys(context: EngineContext): Promise<void> {
   for await (const entry of entriesOf(context, Buffer.of(keyKey.tag))) {
-    const record = readable(() => context.records.cached(entry, decodeKeyRecord))
+    const record = ifReadable(() => context.records.cached(entry, decodeKeyRecord))
     if (record === undefined) continue
     const nowMs = Math.trunc(context.now())
     if (record.state !== 'deleting' || nowMs - record.stateSinceMs < keyDeletionLimitMs) continue
@@ -133,16 +133,6 @@ async function sweepKeys(context: EngineContext): Promise<void> {
       draft.putRecord(entry.key, encodeKeyRecord({ ...record, state, stateSinceMs: nowMs }))
       if (state === 'deleted') draft.delete(keyNameKey.encode(record.name))
     })
-  }
-}
-
-/** What a record says; `undefined` if it is damaged: fsck names it, and one of them does not keep the rest from being swept. */
-function readable<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof CryptoError || (error instanceof StorageError && error.code === 'corrupt')) return undefined
-    throw error
   }
 }
 
