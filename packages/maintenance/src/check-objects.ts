@@ -20,7 +20,7 @@ import { VersionCheck } from './check-version.ts'
 import type { Place } from './findings.ts'
 import type { Inspection } from './inspection.ts'
 import { type NameGroup, nameGroups, type Target } from './name-groups.ts'
-import { rebuildCurrent, restoreVersion } from './repair-versions.ts'
+import { correctNull, rebuildCurrent, restoreVersion } from './repair-versions.ts'
 
 /** See the module's comment. */
 export async function checkObjects(inspection: Inspection): Promise<void> {
@@ -144,7 +144,6 @@ class NameCheck {
         problem: 'the record among the versions is missing',
         repair: restoreVersion(this.#inspection, this.#target, entry, current.sequence, undefined),
       })
-      return
     }
     await this.#checkNull(entry, current)
   }
@@ -165,15 +164,16 @@ class NameCheck {
     // That it is damaged has been told.
     if (current.nullSequence !== undefined && this.#damagedSequences.has(current.nullSequence)) return
     const problem = isOne ? 'the null version is not where the current one says' : 'there are several null versions'
-    await this.#foundStale(problem, entry, isOne)
+    const repair = isOne ? correctNull(this.#inspection, this.#target, entry) : undefined
+    const found = { kind: 'current-version', place: this.#place, problem } as const
+    await this.#inspection.found(repair ? { ...found, repair } : found)
   }
 
-  async #foundStale(problem: string, entry: Entry | undefined, isRepairable = true): Promise<void> {
+  async #foundStale(problem: string, entry: Entry | undefined): Promise<void> {
     const newest = this.#newest
     // A damaged newest version may have been the current one; that it is damaged has been told.
     if (newest?.record === 'damaged') return
-    const repair =
-      newest && isRepairable ? rebuildCurrent(this.#inspection, this.#target, entry, newest.entry) : undefined
+    const repair = newest ? rebuildCurrent(this.#inspection, this.#target, entry, newest.entry) : undefined
     await this.#inspection.found({
       kind: 'current-version',
       place: this.#place,

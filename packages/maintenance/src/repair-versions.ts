@@ -42,6 +42,25 @@ export function rebuildCurrent(
   }
 }
 
+/** Makes the current version name the null version that there is, or none. */
+export function correctNull(inspection: Inspection, { bucketId, name }: Target, seen: Entry): Repair {
+  return async (snapshot, draft) => {
+    if (!(await isUnchanged(snapshot, draft, objectKey.encode(bucketId, name), seen))) return false
+    const record = inspection.tryOpen(seen, decodeObjectRecord)
+    const nullVersions = await nullVersionsOf(inspection, snapshot, { bucketId, name })
+    if (!record?.inVersions || !nullVersions) return false
+    const [other, ...more] = nullVersions.filter(({ sequence }) => sequence !== record.sequence)
+    if (more.length > 0 || (other && record.isNull)) return false
+    if (other) draft.check(other.entry.key, other.entry)
+    const { nullSequence: _, ...rest } = record
+    draft.putRecord(
+      seen.key,
+      encodeObjectRecord({ ...rest, ...(other ? { nullSequence: other.sequence } : undefined) }),
+    )
+    return true
+  }
+}
+
 interface NullVersion {
   readonly entry: Entry
   readonly sequence: number
