@@ -177,9 +177,9 @@ function openContent(
   })
 }
 
-/** Whether the source has the checksum that the copy is to have. */
+/** Whether the source has the checksum that the copy is to have: one of the whole, as a copy is one part (AWS: `FULL_OBJECT`). */
 function hasChecksum({ checksum }: ObjectVersion, { checksumAlgorithm }: CopyObjectInput): boolean {
-  if (checksumAlgorithm === undefined) return true
+  if (checksumAlgorithm === undefined) return checksum?.type !== 'COMPOSITE'
   return checksum?.algorithm === checksumAlgorithm && checksum.type === 'FULL_OBJECT'
 }
 

@@ -161,6 +161,19 @@ describe('a copy', () => {
     expect(empty.checksum?.value).toBe(checksumOf('SHA256', Buffer.alloc(0)).toString('base64'))
   })
 
+  it('of an object whose checksum is that of its parts gets one of the whole', async () => {
+    const encryption = { mode: 'sse-kms' } as const
+    const checksum = { algorithm: 'SHA256', type: 'COMPOSITE' } as const
+    const upload = await beginUpload(test, bucket, 'source', encryption, { checksum })
+    const content = contentOf(1_000)
+    const part = await upload.put(1, content, { checksum: { algorithm: 'SHA256' } })
+    expect((await upload.complete([part])).checksum).toMatchObject({ type: 'COMPOSITE' })
+    const [copied, how] = await counted(() => copy({}, { encryption }))
+    const value = checksumOf('SHA256', content).toString('base64')
+    expect(copied.checksum).toEqual({ algorithm: 'SHA256', type: 'FULL_OBJECT', value })
+    expect(how).toBe('rewritten')
+  })
+
   it('of more than 5 GiB is refused', async () => {
     const upload = await beginUpload(test, bucket, 'source')
     const parts = Array.from({ length: 1_025 }, (_, index) => ({ number: index + 1, etag: '0'.repeat(32) }))
