@@ -17,7 +17,6 @@ import {
   type Keyring,
   KeyService,
   type Kms,
-  KmsError,
   SealedKeyStore,
 } from '@strongroom/kms'
 import {
@@ -32,6 +31,7 @@ import type { DataDirectory } from './data-directory.ts'
 import type { Logger } from './log.ts'
 import { openOrCreateKeyring, type RootKeySource, rootKeySource } from './root-key-source.ts'
 import type { Settings } from './settings/setting-table.ts'
+import { importStaticKey } from './static-key.ts'
 
 export interface Deployment {
   readonly settings: Settings
@@ -101,7 +101,7 @@ async function open(
 
   const kms = await openKms(settings, directory, keyring, onKmsCall)
   closers.add('key service', () => kms.close())
-  await importStaticKey(settings, kms)
+  if (settings.staticKey !== undefined) await importStaticKey(settings.staticKey, kms)
 
   const { currentId, keys } = keyring.metadataKeys
   const recordSealer = new RecordSealer({ currentKeyId: currentId, keys })
@@ -165,20 +165,3 @@ const configuredCredentials = ({ rootUser, rootPassword }: Settings): RootCreden
     : { accessKeyId: rootUser, secretAccessKey: rootPassword }
 
 const defaultKeyOf = ({ staticKey, defaultKey }: Settings): string => staticKey?.split(':')[0] ?? defaultKey
-
-/**
- * MinIO's static key: imported the first time, before the engine would make the default key itself; from then on a key
- * like any other, with versions of its own.
- */
-async function importStaticKey({ staticKey }: Settings, kms: Kms): Promise<void> {
-  if (staticKey === undefined) return
-  const [name = '', text = ''] = staticKey.split(':')
-  const material = Buffer.from(text, 'base64')
-  try {
-    await kms.importKey(name, material)
-  } catch (error) {
-    if (!(error instanceof KmsError && error.code === 'key-exists')) throw error
-  } finally {
-    material.fill(0)
-  }
-}
