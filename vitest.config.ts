@@ -8,5 +8,7 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     pool: 'forks',
+    // Vitest leaves one core to itself, which on a machine of two means one file at a time.
+    maxWorkers: '100%',
   },
 })
