@@ -1,6 +1,6 @@
 /**
  * A response whose head and last piece leave together. Bun writes them one by one, which for a small answer means two TLS
- * records, two system calls and half as many requests per second again; Node corks by itself and is not harmed.
+ * records, two system calls and fewer requests per second; Node corks by itself and is not harmed.
  *
  * @module
  */
