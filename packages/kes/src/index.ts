@@ -1,0 +1,7 @@
+/**
+ * The KES protocol: a server that KES clients cannot tell from MinIO KES, and a client that speaks to either.
+ * DESIGN 7; wire behaviour: kes-protocol.
+ *
+ * @module
+ */
+export {}
