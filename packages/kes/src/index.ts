@@ -4,4 +4,6 @@
  *
  * @module
  */
-export {}
+export type * from './contract.ts'
+export { extensionPaths } from './contract.ts'
+export { KesError, type KesErrorCode } from './kes-error.ts'
