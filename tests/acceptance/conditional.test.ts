@@ -116,11 +116,17 @@ describe('a conditional write', () => {
     expect((await server.raw.send(complete)).status).toBe(200)
   })
 
-  it('takes no other conditions', async () => {
-    for (const headers of [{ 'if-none-match': '"x"' }, { 'if-match': etag, 'if-none-match': '*' }]) {
-      const answer = await put('other', headers)
-      expect([answer.status, answer.code]).toEqual([501, 'NotImplemented'])
-    }
+  it('takes entity tags in If-None-Match, too', async () => {
+    await put('tagged', {})
+    const refused = await put('tagged', { 'if-none-match': etag })
+    expect([refused.status, refused.code]).toEqual([412, 'PreconditionFailed'])
+    expect((await put('tagged', { 'if-none-match': '"other"' })).status).toBe(200)
+    expect((await put('missing and tagged', { 'if-none-match': etag })).status).toBe(200)
+  })
+
+  it('does not take both at once', async () => {
+    const answer = await put('other', { 'if-match': etag, 'if-none-match': '*' })
+    expect([answer.status, answer.code]).toEqual([501, 'NotImplemented'])
   })
 })
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EtagCondition, ReadConditions, WriteConditions } from './contract.ts'
+import type { DeleteConditions, EtagCondition, ReadConditions, WriteConditions } from './contract.ts'
 import { EngineError } from './engine-error.ts'
 import type { ObjectRecordHead, ObjectVersionHead } from './object-record.ts'
 import { formatEtag } from './presentation.ts'
@@ -34,6 +34,28 @@ export function checkWriteConditions(
     if (!matches(ifMatch, etag)) throw failed('If-Match')
   }
   if (ifNoneMatch !== undefined && etag !== undefined && matches(ifNoneMatch, etag)) throw failed('If-None-Match')
+}
+
+/**
+ * Whether what is there may be deleted. If-Match wants something to be there; size and time are met where nothing is
+ * ("if the object doesn't exist, the operation returns a 204"), and by no delete marker.
+ *
+ * @throws EngineError `PreconditionFailed`
+ */
+export function checkDeleteConditions(
+  conditions: DeleteConditions | undefined,
+  found: ObjectRecordHead | undefined,
+): void {
+  if (!conditions) return
+  const { ifMatch, ifLastModifiedMs, ifSizeBytes } = conditions
+  const version = found?.kind === 'object' ? found : undefined
+  if (ifMatch !== undefined && !(version && matches(ifMatch, formatEtag(version.etag)))) throw failed('If-Match')
+  if (!found) return
+  const modified = version && seconds(version.lastModifiedMs)
+  if (ifLastModifiedMs !== undefined && modified !== seconds(ifLastModifiedMs)) {
+    throw failed('x-amz-if-match-last-modified-time')
+  }
+  if (ifSizeBytes !== undefined && version?.sizeBytes !== ifSizeBytes) throw failed('x-amz-if-match-size')
 }
 
 /** S3 shows times in whole seconds; so are they compared. */

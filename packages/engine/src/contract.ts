@@ -223,11 +223,17 @@ export interface ObjectAttributes {
   }
 }
 
+/** All of those present must hold of what is deleted. Times are compared in whole seconds, as S3 shows them. */
+export interface DeleteConditions extends Pick<WriteConditions, 'ifMatch'> {
+  readonly ifLastModifiedMs?: number
+  readonly ifSizeBytes?: number
+}
+
 export interface DeleteObjectInput {
   readonly bucket: Bucket
   readonly name: string
   readonly versionId?: string
-  readonly conditions?: Pick<WriteConditions, 'ifMatch'>
+  readonly conditions?: DeleteConditions
 }
 
 export interface DeletedObject {

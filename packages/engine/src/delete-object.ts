@@ -8,11 +8,10 @@
 import type { Snapshot } from '@strongroom/storage'
 import { bucketIdOf, checkBucket } from './bucket-access.ts'
 import type { CommitDraft } from './commit-draft.ts'
-import { checkWriteConditions } from './conditions.ts'
+import { checkDeleteConditions } from './conditions.ts'
 import type { EngineContext } from './context.ts'
 import type { DeletedObject, DeleteObjectInput } from './contract.ts'
 import type { Holder } from './contributions.ts'
-import { EngineError } from './engine-error.ts'
 import { type FoundVersion, findVersion } from './find-version.ts'
 import { type DeleteMarker, decodeObjectRecord, encodeObjectRecord, type ObjectRecord } from './object-record.ts'
 import { settle } from './settle.ts'
@@ -26,10 +25,7 @@ export async function deleteObject(context: EngineContext, input: DeleteObjectIn
   return context.commits.run(async (snapshot, draft) => {
     const { versioning } = await checkBucket(context, snapshot, draft, target.bucketId)
     const found = await findVersion(context, snapshot, target, input.versionId)
-    if (input.conditions) {
-      if (found?.record.kind !== 'object') throw new EngineError('PreconditionFailed')
-      checkWriteConditions(input.conditions, found.record)
-    }
+    checkDeleteConditions(input.conditions, found?.record)
     if (input.versionId === undefined && versioning !== 'unset') {
       return putMarker(context, snapshot, draft, target, input.bucket.ownerAccountId, versioning)
     }

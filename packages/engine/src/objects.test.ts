@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import { StorageError } from '@strongroom/storage'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Bucket, EncryptionRequest } from './contract.ts'
+import type { Bucket, DeleteConditions, EncryptionRequest } from './contract.ts'
 import {
   createTestEngine,
   customerKey,
@@ -326,6 +326,24 @@ describe('overwriting and deleting', () => {
     await expect(remove(['other'])).rejects.toMatchObject({ code: 'PreconditionFailed' })
     await expect(remove([etag])).resolves.toBeDefined()
     await expect(remove([etag])).rejects.toMatchObject({ code: 'PreconditionFailed' })
+  })
+
+  it('a conditional delete wants the size and the second it names, of what is there', async () => {
+    const { lastModifiedMs } = await test.put(bucket, 'x', '12')
+    const remove = (conditions: DeleteConditions) => test.engine.deleteObject({ bucket, name: 'x', conditions })
+    const second = Math.floor(lastModifiedMs / 1_000) * 1_000
+    await expect(remove({ ifSizeBytes: 1 })).rejects.toMatchObject({ code: 'PreconditionFailed' })
+    const earlier = { ifSizeBytes: 2, ifLastModifiedMs: second - 1 }
+    await expect(remove(earlier)).rejects.toMatchObject({ code: 'PreconditionFailed' })
+    await expect(remove({ ifSizeBytes: 2, ifLastModifiedMs: second })).resolves.toBeDefined()
+    await expect(remove({ ifSizeBytes: 1 })).resolves.toEqual({ deleteMarker: false })
+  })
+
+  it('a delete marker has no size', async () => {
+    const versioned = await test.engine.changeBucket(bucket, { versioning: 'enabled' })
+    await test.engine.deleteObject({ bucket: versioned, name: 'x' })
+    const removed = test.engine.deleteObject({ bucket: versioned, name: 'x', conditions: { ifSizeBytes: 0 } })
+    await expect(removed).rejects.toMatchObject({ code: 'PreconditionFailed' })
   })
 })
 

@@ -47,14 +47,14 @@ async function run(call: BucketCall): Promise<Reply> {
 
 async function deleteOne(call: BucketCall, entry: DeleteEntry): Promise<DeleteOutcome> {
   const { context, bucket, request, log } = call
-  const { name, versionId, ifMatch } = entry
+  const { name, versionId, conditions } = entry
   try {
     checkName(name)
     const deleted = await context.engine.deleteObject({
       bucket,
       name,
       ...(versionId === undefined ? {} : { versionId }),
-      ...(ifMatch === undefined ? {} : { conditions: { ifMatch } }),
+      ...(conditions === undefined ? {} : { conditions }),
     })
     return { entry, deleted }
   } catch (error) {

@@ -17,6 +17,12 @@ export interface WriteConditions {
   readonly ifNoneMatch?: EtagCondition
 }
 
+/** All of those present must hold. Times are compared in whole seconds, as S3 shows them. */
+export interface DeleteConditions extends Pick<WriteConditions, 'ifMatch'> {
+  readonly ifLastModifiedMs?: number
+  readonly ifSizeBytes?: number
+}
+
 export interface ReadConditions extends WriteConditions {
   readonly ifModifiedSinceMs?: number
   readonly ifUnmodifiedSinceMs?: number
@@ -43,33 +49,69 @@ export function parseCopySourceConditions(headers: RequestHeaders): ReadConditio
 }
 
 /**
- * The conditions of writes: `If-Match: "etag"` and `If-None-Match: *`, all that S3 has there.
+ * The conditions of writes: `If-Match` and `If-None-Match`. Amazon S3 takes of the latter only `*`; entity tags mean what RFC
+ * 9110 13.1.2 says, as with MinIO and Ceph.
  *
- * @throws S3Error `NotImplemented` for other forms, `InvalidArgument`
+ * @throws S3Error `NotImplemented` for both at once, `InvalidArgument`
  */
 export function parseWriteConditions(headers: RequestHeaders): WriteConditions | undefined {
   const ifMatch = headers['if-match']
   const ifNoneMatch = headers['if-none-match']
   if (ifMatch === undefined && ifNoneMatch === undefined) return undefined
   if (ifMatch !== undefined && ifNoneMatch !== undefined) throw notImplemented('Header', 'If-None-Match')
-  if (ifNoneMatch !== undefined) {
-    if (ifNoneMatch.trim() !== '*') throw notImplemented('Header', 'If-None-Match')
-    return { ifNoneMatch: '*' }
-  }
+  if (ifNoneMatch !== undefined) return { ifNoneMatch: parseEtags(ifNoneMatch, 'If-None-Match') }
   return { ifMatch: parseEtags(ifMatch ?? '', 'If-Match') }
 }
 
+/** The conditions of DeleteObject and of an entry of DeleteObjects, as they are written there; `names` are theirs. */
+export interface DeleteConditionTexts {
+  readonly etag: string | undefined
+  readonly lastModified: string | undefined
+  readonly size: string | undefined
+  readonly names: { readonly etag: string; readonly lastModified: string; readonly size: string }
+}
+
+const deleteHeaders = {
+  etag: 'If-Match',
+  lastModified: 'x-amz-if-match-last-modified-time',
+  size: 'x-amz-if-match-size',
+} as const
+
 /**
- * The condition of DeleteObject: `If-Match`.
+ * The conditions of DeleteObject: `If-Match`, and the two that Amazon S3 has for directory buckets only.
  *
- * @throws S3Error `InvalidArgument`; `NotImplemented` for the conditions that only directory buckets have
+ * @throws S3Error `InvalidArgument`
  */
-export function parseDeleteConditions(headers: RequestHeaders): Pick<WriteConditions, 'ifMatch'> | undefined {
-  for (const name of ['x-amz-if-match-last-modified-time', 'x-amz-if-match-size']) {
-    if (headers[name] !== undefined) throw notImplemented('Header', name)
+export function parseDeleteConditions(headers: RequestHeaders): DeleteConditions | undefined {
+  const etag = headers['if-match']
+  const lastModified = headers[deleteHeaders.lastModified]
+  const size = headers[deleteHeaders.size]
+  return readDeleteConditions({ etag, lastModified, size, names: deleteHeaders })
+}
+
+/** @throws S3Error `InvalidArgument` for what is no entity tag, no time or no size: a condition is never ignored */
+export function readDeleteConditions(texts: DeleteConditionTexts): DeleteConditions | undefined {
+  const { etag, lastModified, size, names } = texts
+  if (etag === undefined && lastModified === undefined && size === undefined) return undefined
+  return {
+    ...(etag === undefined ? {} : { ifMatch: parseEtags(etag, names.etag) }),
+    ...(lastModified === undefined ? {} : { ifLastModifiedMs: requiredTime(lastModified.trim(), names.lastModified) }),
+    ...(size === undefined ? {} : { ifSizeBytes: requiredSize(size.trim(), names.size) }),
   }
-  const ifMatch = headers['if-match']
-  return ifMatch === undefined ? undefined : { ifMatch: parseEtags(ifMatch, 'If-Match') }
+}
+
+const isoTime = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:?\d{2})$/
+
+function requiredTime(text: string, name: string): number {
+  const timeMs = parseHttpDate(text) ?? (text.length <= 40 && isoTime.test(text) ? Date.parse(text) : Number.NaN)
+  if (Number.isNaN(timeMs)) throw invalidArgument('The time is not valid.', name, text.slice(0, 64))
+  return timeMs
+}
+
+function requiredSize(text: string, name: string): number {
+  const size = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+  if (!Number.isSafeInteger(size)) throw invalidArgument('The size is not valid.', name, text.slice(0, 64))
+  return size
 }
 
 function conditionsOf(headers: RequestHeaders, prefix: 'if-' | 'x-amz-copy-source-if-'): ReadConditions | undefined {

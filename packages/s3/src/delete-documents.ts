@@ -4,9 +4,9 @@
  * @module
  */
 
-import { bareEtag } from './conditions.ts'
+import { type DeleteConditions, readDeleteConditions } from './conditions.ts'
 import { describeError } from './error-response.ts'
-import { malformedXml, S3Error } from './s3-error.ts'
+import { malformedXml } from './s3-error.ts'
 import { childBoolean, childText, type Pause, parseLargeXml, requireRoot, type XmlElement } from './xml-reader.ts'
 import { element, wrap, xmlDocument } from './xml-writer.ts'
 
@@ -19,8 +19,7 @@ export const maxDeleteDocumentBytes = 8 * 1024 * 1024
 export interface DeleteEntry {
   readonly name: string
   readonly versionId?: string
-  /** `'*'` or an entity tag without quotes. */
-  readonly ifMatch?: '*' | readonly string[]
+  readonly conditions?: DeleteConditions
 }
 
 export interface DeleteRequest {
@@ -29,7 +28,7 @@ export interface DeleteRequest {
   readonly isQuiet: boolean
 }
 
-/** @throws S3Error `MalformedXML`; `NotImplemented` for conditions that only directory buckets have */
+/** @throws S3Error `MalformedXML`; `InvalidArgument` for a condition that is none */
 export async function parseDelete(body: Uint8Array, pause: Pause): Promise<DeleteRequest> {
   const root = requireRoot(await parseLargeXml(body, { maxElements: 8 * maxDeletes }, pause), 'Delete')
   const entries = root.children.filter((child) => child.name === 'Object').map(entryOf)
@@ -37,20 +36,23 @@ export async function parseDelete(body: Uint8Array, pause: Pause): Promise<Delet
   return { entries, isQuiet: childBoolean(root, 'Quiet') ?? false }
 }
 
+const conditionElements = { etag: 'ETag', lastModified: 'LastModifiedTime', size: 'Size' } as const
+
 function entryOf(object: XmlElement): DeleteEntry {
   const name = childText(object, 'Key')
   const versionId = childText(object, 'VersionId')
-  const etag = childText(object, 'ETag')
   if (name === undefined || name === '') throw malformedXml()
-  for (const condition of ['LastModifiedTime', 'Size']) {
-    if (childText(object, condition) !== undefined) {
-      throw new S3Error('NotImplemented', { message: `The condition ${condition} is not implemented` })
-    }
-  }
+  const etag = childText(object, 'ETag')
+  const conditions = readDeleteConditions({
+    etag: etag === '' ? undefined : etag,
+    lastModified: childText(object, 'LastModifiedTime'),
+    size: childText(object, 'Size'),
+    names: conditionElements,
+  })
   return {
     name,
     ...(versionId === undefined || versionId === '' ? {} : { versionId }),
-    ...(etag === undefined || etag === '' ? {} : { ifMatch: etag.trim() === '*' ? '*' : [bareEtag(etag)] }),
+    ...(conditions === undefined ? {} : { conditions }),
   }
 }
 

@@ -243,7 +243,7 @@ describe('DeleteObjects', () => {
     )
     expect(await parseDelete(body, noPause)).toEqual({
       isQuiet: true,
-      entries: [{ name: ' a\rb ' }, { name: 'c', versionId: 'null', ifMatch: ['e'] }],
+      entries: [{ name: ' a\rb ' }, { name: 'c', versionId: 'null', conditions: { ifMatch: ['e'] } }],
     })
   })
 
@@ -253,8 +253,17 @@ describe('DeleteObjects', () => {
     for (const content of ['', object.repeat(1001), '<Object/>', '<Object><Key/></Object>']) {
       await expect(parseDelete(document(content), noPause)).rejects.toMatchObject({ code: 'MalformedXML' })
     }
-    const sized = parseDelete(document('<Object><Key>a</Key><Size>1</Size></Object>'), noPause)
-    await expect(sized).rejects.toMatchObject({ code: 'NotImplemented' })
+  })
+
+  it('reads the size and the time that an object must have', async () => {
+    const size = '<Size>12</Size>'
+    const sized = document(
+      `<Object><Key>a</Key>${size}<LastModifiedTime>1994-11-06T08:49:37Z</LastModifiedTime></Object>`,
+    )
+    const conditions = { ifSizeBytes: 12, ifLastModifiedMs: Date.UTC(1994, 10, 6, 8, 49, 37) }
+    expect((await parseDelete(sized, noPause)).entries).toEqual([{ name: 'a', conditions }])
+    const wrong = parseDelete(document('<Object><Key>a</Key><Size>1 MB</Size></Object>'), noPause)
+    await expect(wrong).rejects.toMatchObject({ code: 'InvalidArgument' })
   })
 
   it('answers in order, markers and errors included; quietly only the errors', () => {

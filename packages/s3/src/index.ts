@@ -32,6 +32,7 @@ export {
 } from './checksum-headers.ts'
 export {
   bareEtag,
+  type DeleteConditions,
   type EtagCondition,
   parseCopySourceConditions,
   parseDeleteConditions,
