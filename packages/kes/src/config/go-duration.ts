@@ -42,7 +42,8 @@ export function parseGoDuration(text: string): number | undefined {
     const scale = units.get(unit)
     const hasDigits = digits !== '' || fraction.length > 1
     if (whole === undefined || scale === undefined || !hasDigits) return undefined
-    total += Math.trunc(Number(`0${digits}${fraction}`) * scale)
+    // Rounded: 0.001s is a million nanoseconds, whatever a binary fraction makes of it.
+    total += Math.round(Number(`0${digits}${fraction}`) * scale)
     position += whole.length
   }
   if (position === 0 || total >= maxNanoseconds) return undefined
