@@ -84,13 +84,19 @@ export interface Kms {
 /**
  * A place that keeps named values, exclusively created and never updated (KES's own contract, kes-protocol 8.1).
  *
- * @throws KmsError `key-exists` (create), `key-not-found` (get, delete), `unreachable`, `invalid-name`
+ * @throws KmsError `key-exists` (create), `key-not-found` (get, delete), `key-pending-deletion` (create, over an entry that
+ * was deleted and can be recovered; the message says how), `unreachable`, `busy`, `permission-denied`, `invalid-name`
  */
 export interface KeyStore {
   /** Durable when it resolves; exactly one of two creators of one name wins. */
   create(name: string, value: Uint8Array): Promise<void>
   get(name: string): Promise<Uint8Array>
+  /** Where the store has a window of recovery, the entry can be recovered in it; until then its name stays taken. */
   delete(name: string): Promise<void>
+  /** Stores with a window of recovery only: removes an entry for good, deleted before or not. */
+  purge?(name: string): Promise<void>
+  /** Stores with a window of recovery only: brings a deleted entry back. `key-not-found` when there is none. */
+  recover?(name: string): Promise<void>
   /** All names that begin with `prefix`, in byte order, by pages of the store's own choosing. */
   list(prefix: string): AsyncIterable<string>
   status(): Promise<{ readonly reachable: boolean; readonly detail?: string }>

@@ -5,6 +5,7 @@
  * @module
  */
 
+export { decodeBase64 } from './base64.ts'
 export { BoundedKms, type BoundedKmsOptions, type KmsObserver, type KmsResult } from './bounded-kms.ts'
 export { CachingKms } from './caching-kms.ts'
 export type * from './contract.ts'
@@ -12,9 +13,10 @@ export { DataKeyCache, type DataKeyCacheCounts, type DataKeyCacheOptions, type D
 export { DelegatingKms, type KmsOperation } from './delegating-kms.ts'
 export { isReservedName } from './entry-name.ts'
 export type { KeyExpiry } from './expiry.ts'
-export { isKeyName } from './key-name.ts'
+export { isKeyName, type KeyPattern, parseKeyPattern } from './key-name.ts'
 export { type CreateOptions, KeyService, type KeyServiceOptions } from './key-service.ts'
 export type { KeyStateSource, KeyStateView } from './key-state.ts'
+export type { StoredKeyDescription } from './key-wire.ts'
 export { Keyring, type KeyringKeys, newKeyring, withNewKey, withNextCredentials } from './keyring.ts'
 export {
   addMetadataKey,
@@ -27,9 +29,15 @@ export {
   rotateRootKey,
 } from './keyring-file.ts'
 export { FilesKeyStore, type FilesKeyStoreOptions } from './keystores/files-key-store.ts'
+export type * from './keystores/key-store-settings.ts'
 export { MemoryKeyStore } from './keystores/memory-key-store.ts'
+export { openKeyStore } from './keystores/open-key-store.ts'
 export { copyKeys, SealedKeyStore, type SealedKeyStoreOptions } from './keystores/sealed-key-store.ts'
+export type { StoreDependencies } from './keystores/store-dependencies.ts'
+export type { ProxySettings } from './keystores/store-proxy.ts'
+export type { StoreTlsSettings } from './keystores/store-tls.ts'
 export { KmsError, type KmsErrorCode } from './kms-error.ts'
+export type { LoadedKeyCounts } from './loaded-key-cache.ts'
 export { deriveRootCredentials, type RootCredentials } from './root-credentials.ts'
 export {
   createRootKeyFile,
@@ -41,3 +49,4 @@ export {
 export { type PassphraseCost, passphraseRootKey } from './root-key/passphrase.ts'
 export type { RootKey, RootKeyKind } from './root-key/root-key.ts'
 export { SharedLoads } from './shared-loads.ts'
+export { parseKeyAlgorithm } from './stored-key.ts'

@@ -91,7 +91,7 @@ export class KeyAdministration {
     return this.#change(name, async () => {
       const { state } = await this.useFresh(name, identity)
       if (state === 'pending-deletion') checkUsable(name, state)
-      if (state === 'locked') await this.#deleteEntry(markerEntryName(name))
+      if (state === 'locked') await this.#removeMarker(markerEntryName(name))
       return this.useFresh(name, describeLoadedKey)
     })
   }
@@ -214,7 +214,7 @@ export class KeyAdministration {
       if (existing !== undefined && marker === undefined) {
         throw new KmsError('unsupported', `'${entry}' is a key of its own, so key '${name}' cannot be locked`)
       }
-      await this.#deleteEntry(entry)
+      await this.#removeMarker(entry)
       await this.#options.store.create(entry, value)
     }
   }
@@ -243,13 +243,23 @@ export class KeyAdministration {
   async #deleteMarker(name: KeyName): Promise<number> {
     const value = await getEntry(this.#options.store, markerEntryName(name))
     if (value === undefined || parseKeyMarker(value) === undefined) return 0
-    return this.#deleteEntry(markerEntryName(name))
+    return this.#removeMarker(markerEntryName(name))
   }
 
   /** How many entries that removed. */
-  async #deleteEntry(entry: string): Promise<0 | 1> {
+  #deleteEntry(entry: string): Promise<0 | 1> {
+    return this.#remove(() => this.#options.store.delete(entry))
+  }
+
+  /** A marker is made again under the same name, so it goes for good where the store would keep deleted entries. */
+  #removeMarker(entry: string): Promise<0 | 1> {
+    const { store } = this.#options
+    return this.#remove(() => (store.purge === undefined ? store.delete(entry) : store.purge(entry)))
+  }
+
+  async #remove(removal: () => Promise<void>): Promise<0 | 1> {
     try {
-      await this.#options.store.delete(entry)
+      await removal()
       return 1
     } catch (error) {
       if (error instanceof KmsError && error.code === 'key-not-found') return 0

@@ -21,9 +21,10 @@ import { KeyAdministration } from './key-administration.ts'
 import { decryptWithKey, encryptWithKey, hmacWithKey } from './key-cipher.ts'
 import { isKeyName } from './key-name.ts'
 import { checkUsable, type KeyStateSource, type KeyStateView } from './key-state.ts'
+import { decryptWithAnyVersion, describeStoredKey, type StoredKeyDescription } from './key-wire.ts'
 import { KmsError } from './kms-error.ts'
 import { describeLoadedKey, type LoadedKey, loadKey } from './loaded-key.ts'
-import { LoadedKeyCache } from './loaded-key-cache.ts'
+import { LoadedKeyCache, type LoadedKeyCounts } from './loaded-key-cache.ts'
 import { keyLength } from './stored-key.ts'
 import { endWaitingAt } from './wait.ts'
 
@@ -36,6 +37,11 @@ export interface KeyServiceOptions {
    * lock, rotation or deletion made by another process takes effect here. Default 4,000.
    */
   readonly recheckMs?: number
+  /**
+   * How long such a look into the store may take before the key is used as it was loaded, in milliseconds. Default 1,000:
+   * a store that stalls slows no loaded key down by more than that, once per `recheckMs`.
+   */
+  readonly recheckWaitMs?: number
   /** Keys held in memory at most. Default 10,000. */
   readonly maxLoadedKeys?: number
   /** How often the store is asked whether it is there, while keys are loaded; in milliseconds. Default 10,000. */
@@ -87,6 +93,7 @@ export class KeyService implements Kms, KeyStateSource {
       load: (name, expectedNext) => loadKey(store, name, expectedNext),
       expiry: options.expiry ?? {},
       recheckMs: options.recheckMs ?? 4_000,
+      recheckWaitMs: options.recheckWaitMs ?? 1_000,
       maxKeys: options.maxLoadedKeys ?? 10_000,
       now,
     })
@@ -183,6 +190,34 @@ export class KeyService implements Kms, KeyStateSource {
         return decryptWithKey(version, ciphertext, context)
       }),
     )
+  }
+
+  /**
+   * `decrypt` for those who were not told the version, as KES's wire does not say it: tries the newest first.
+   *
+   * @throws KmsError as `decrypt`
+   */
+  async decryptAny(
+    name: KeyName,
+    ciphertext: Uint8Array,
+    context: Uint8Array,
+    options?: KmsCallOptions,
+  ): Promise<{ readonly keyVersion: KeyVersion; readonly plaintext: Uint8Array }> {
+    if (ciphertext.length > maxCiphertextBytes) throw new KmsError('not-authentic', 'the ciphertext is too long')
+    return this.#use(name, options, (key) => {
+      checkUsable(name, key.state)
+      return decryptWithAnyVersion(key, ciphertext, context)
+    })
+  }
+
+  /** What KES says of a key, beside what it does not know. */
+  async describeStored(name: KeyName, options?: KmsCallOptions): Promise<StoredKeyDescription> {
+    return this.#use(name, options, describeStoredKey)
+  }
+
+  /** What the cache of loaded keys has done; live, not a copy. */
+  get cacheCounts(): LoadedKeyCounts {
+    return this.#cache.counts
   }
 
   /** Under the HMAC key of version 1, so that an HMAC does not change with a rotation (and is KES's). */

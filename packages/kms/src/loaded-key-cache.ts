@@ -18,6 +18,8 @@ export interface LoadedKeyCacheOptions {
   readonly expiry: KeyExpiry
   /** A key whose entries were read longer ago is read again before it is used; in milliseconds. */
   readonly recheckMs: number
+  /** How long that reading may take before the key is used as it was read last, as with an unreachable store; in milliseconds. */
+  readonly recheckWaitMs: number
   /** The oldest go when there are more. */
   readonly maxKeys: number
   /** Clock in milliseconds. */
@@ -30,6 +32,20 @@ interface Slot {
   wasUsed: boolean
 }
 
+/** What a cache has done since it was made. */
+export interface LoadedKeyCounts {
+  /** Uses of a key that was there. */
+  readonly hits: number
+  /** Uses that had to wait for the store. */
+  readonly misses: number
+  /** Keys read from the store: several waiting uses share one. */
+  readonly loads: number
+  /** Loads that failed. */
+  readonly failures: number
+  /** Uses of a key whose state the store could not confirm. */
+  readonly unconfirmed: number
+}
+
 /** See the module. A key is only ever lent out for a synchronous piece of work. */
 export class LoadedKeyCache {
   /** Set by the owner, who watches the store. */
@@ -38,6 +54,7 @@ export class LoadedKeyCache {
   readonly #clock: ExpiryClock
   readonly #slots = new Map<KeyName, Slot>()
   readonly #loads: SharedLoads<LoadedKey>
+  readonly #counts = { hits: 0, misses: 0, loads: 0, failures: 0, unconfirmed: 0 }
 
   constructor(options: LoadedKeyCacheOptions) {
     this.#options = options
@@ -50,6 +67,11 @@ export class LoadedKeyCache {
 
   get size(): number {
     return this.#slots.size
+  }
+
+  /** Live, not a copy. */
+  get counts(): LoadedKeyCounts {
+    return this.#counts
   }
 
   /** See `ExpiryClock`. */
@@ -72,7 +94,9 @@ export class LoadedKeyCache {
    */
   use<T>(name: KeyName, work: (key: LoadedKey) => T): T | Promise<T> {
     const key = this.peek(name)
-    return key === undefined ? this.#useLoaded(name, work) : work(key)
+    if (key === undefined) return this.#useLoaded(name, work)
+    this.#counts.hits++
+    return work(key)
   }
 
   /** Forgets what is known of a key. A load under way does not bring it back. */
@@ -97,25 +121,56 @@ export class LoadedKeyCache {
     }
   }
 
-  async #useLoaded<T>(name: KeyName, work: (key: LoadedKey) => T): Promise<T> {
-    try {
-      return await this.#loads.join(name, () => this.#load(name), work)
-    } catch (error) {
-      // The store cannot say whether anything changed: what was loaded serves until it expires (kes-protocol 9). Looked
-      // up only here, where nobody can zero it before it is used.
-      const slot = this.#slots.get(name)
-      if (slot === undefined || !(error instanceof KmsError && error.code === 'unreachable')) throw error
-      slot.checkedAtMs = this.#options.now()
-      slot.wasUsed = true
-      return work(slot.key)
-    }
+  #useLoaded<T>(name: KeyName, work: (key: LoadedKey) => T): Promise<T> {
+    this.#counts.misses++
+    if (this.#slots.has(name)) return this.#useRechecked(name, work)
+    return this.#loads.join(name, () => this.#load(name), work)
+  }
+
+  /**
+   * The store cannot say whether anything changed, or does not say it in time: what was loaded serves until it expires
+   * (kes-protocol 9). It is looked up only then, where nobody can zero it before it is used.
+   */
+  #useRechecked<T>(name: KeyName, work: (key: LoadedKey) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let isDone = false
+      const finish = (key: LoadedKey): void => {
+        if (isDone) return
+        isDone = true
+        clearTimeout(timer)
+        try {
+          resolve(work(key))
+        } catch (error) {
+          reject(error)
+        }
+      }
+      const useUnconfirmed = (): boolean => {
+        const slot = this.#slots.get(name)
+        if (slot === undefined) return false
+        this.#counts.unconfirmed++
+        slot.checkedAtMs = this.#options.now()
+        slot.wasUsed = true
+        finish(slot.key)
+        return true
+      }
+      const timer = setTimeout(useUnconfirmed, this.#options.recheckWaitMs)
+      this.#loads
+        .join(name, () => this.#load(name), finish)
+        .catch((error: unknown) => {
+          clearTimeout(timer)
+          if (isDone || (error instanceof KmsError && error.code === 'unreachable' && useUnconfirmed())) return
+          reject(error)
+        })
+    })
   }
 
   async #load(name: KeyName): Promise<LoadedKey> {
     const previous = this.#slots.get(name)
+    this.#counts.loads++
     try {
       return await this.#options.load(name, previous?.key.nextVersion)
     } catch (error) {
+      this.#counts.failures++
       const isUnreachable = error instanceof KmsError && error.code === 'unreachable'
       if (!isUnreachable && this.#slots.get(name) === previous) this.#remove(name)
       throw error

@@ -74,6 +74,19 @@ export class SealedKeyStore implements KeyStore {
     return this.#inner.delete(name)
   }
 
+  /** Removes for good, also where the inner store knows no other way. */
+  purge(name: string): Promise<void> {
+    return this.#inner.purge === undefined ? this.#inner.delete(name) : this.#inner.purge(name)
+  }
+
+  /** @throws KmsError `unsupported` when the inner store has no window of recovery */
+  async recover(name: string): Promise<void> {
+    if (this.#inner.recover === undefined) {
+      throw new KmsError('unsupported', 'this key store keeps nothing of what was deleted')
+    }
+    await this.#inner.recover(name)
+  }
+
   list(prefix: string): AsyncIterable<string> {
     return this.#inner.list(prefix)
   }
