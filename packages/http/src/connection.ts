@@ -19,6 +19,13 @@ export interface PeerCertificate {
   readonly der: Uint8Array
   /** Whether it leads to one of the listener's `clientCertificates.ca`. */
   readonly isAuthorized: boolean
+  /** Why it does not, as the TLS library names it (`CERT_HAS_EXPIRED`). */
+  readonly refusal: string | undefined
+  /**
+   * The certificate that was sent after the leaf, DER, if one was and the TLS library shows it (not on a resumed session).
+   * The handshake proves nothing about it.
+   */
+  readonly second: Uint8Array | undefined
 }
 
 /** Facts about a connection that do not change from request to request. */
@@ -94,9 +101,15 @@ export class TrackedConnection implements Connection {
 
   peerCertificate(): PeerCertificate | undefined {
     if (!(this.socket instanceof TLSSocket)) return undefined
-    const certificate = this.socket.getPeerCertificate()
-    if (certificate?.raw === undefined) return undefined
-    return { der: certificate.raw, isAuthorized: this.socket.authorized }
+    const certificate = this.socket.getPeerX509Certificate()
+    if (certificate === undefined) return undefined
+    const { authorized, authorizationError } = this.socket
+    return {
+      der: certificate.raw,
+      isAuthorized: authorized,
+      refusal: authorized ? undefined : String(authorizationError),
+      second: certificate.issuerCertificate?.raw,
+    }
   }
 
   /** The handshake is done (or none is needed): the first request is due. */

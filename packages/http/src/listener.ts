@@ -11,7 +11,7 @@ import { type AddressInfo, createServer as createNetServer, type Server as NetSe
 import type { TLSSocket } from 'node:tls'
 import type { CertificateSource } from './certificates.ts'
 import { LONGEST_CLIENT_HELLO, readClientHello } from './client-hello.ts'
-import { type TimeoutKind, TrackedConnection } from './connection.ts'
+import { type Connection, type TimeoutKind, TrackedConnection } from './connection.ts'
 import { HttpError } from './http-error.ts'
 import { type ListenerLimits, resolveLimits, sweepIntervalMs } from './limits.ts'
 import { type FormatRejection, PLAINTEXT_ON_TLS_PORT } from './rejections.ts'
@@ -34,6 +34,11 @@ export interface ListenerOptions {
   /** Needed unless every endpoint is plaintext. */
   readonly certificates?: CertificateSource
   readonly clientCertificates?: ClientCertificateOptions
+  /**
+   * Asked about every connection when its handshake is done, before it can send a request; `false` closes it without an
+   * answer. Must not throw.
+   */
+  readonly admit?: (connection: Connection) => boolean
   readonly limits?: Partial<ListenerLimits>
   /** Dresses the answers to requests that no handler sees; plain text by default. */
   readonly formatRejection?: FormatRejection
@@ -49,6 +54,8 @@ export interface ListenerStats {
   accepted: number
   refused: number
   tlsFailures: number
+  /** Turned away by `admit`. */
+  notAdmitted: number
   plaintextOnTls: number
   rejected: Record<string, number>
   timeouts: Record<TimeoutKind, number>
@@ -81,6 +88,7 @@ export class Listener {
     accepted: 0,
     refused: 0,
     tlsFailures: 0,
+    notAdmitted: 0,
     plaintextOnTls: 0,
     rejected: {},
     timeouts: { handshake: 0, header: 0, idle: 0, body: 0, response: 0, linger: 0 },
@@ -123,6 +131,11 @@ export class Listener {
       if (address === null || typeof address === 'string') throw new HttpError('listen-failed', 'not listening')
       return address
     })
+  }
+
+  /** Changes which client certificates are asked for, for connections that come from now on. */
+  setClientCertificates(options: ClientCertificateOptions | undefined): void {
+    this.#gateway.setClientCertificates(options)
   }
 
   /** Listens on one more endpoint. @internal */
@@ -264,6 +277,11 @@ export class Listener {
       return
     }
     connection.opened(socket, this.#now())
+    if (this.#options.admit?.(connection) === false) {
+      this.stats.notAdmitted += 1
+      connection.destroy()
+      return
+    }
     this.#pipeline.serve(connection, socket)
   }
 

@@ -45,15 +45,21 @@ export interface TlsGatewayEvents {
 
 /** Gives accepted sockets to the TLS server of their certificate. */
 export class TlsGateway {
-  readonly #servers = new WeakMap<CertificatePair, Server>()
+  #servers = new WeakMap<CertificatePair, Server>()
   readonly #events: TlsGatewayEvents
-  readonly #clientCertificates: ClientCertificateOptions | undefined
+  #clientCertificates: ClientCertificateOptions | undefined
   readonly #groups: string
 
   constructor(events: TlsGatewayEvents, clientCertificates?: ClientCertificateOptions) {
     this.#events = events
     this.#clientCertificates = clientCertificates
     this.#groups = supportedGroups()
+  }
+
+  /** For handshakes from now on. */
+  setClientCertificates(options: ClientCertificateOptions | undefined): void {
+    this.#clientCertificates = options
+    this.#servers = new WeakMap()
   }
 
   /** Starts the handshake on a paused socket, whose bytes read so far were unshifted. */

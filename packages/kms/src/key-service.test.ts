@@ -367,3 +367,36 @@ describe('the quick answer for the state of a key', () => {
     await service.close()
   })
 })
+
+describe('decryption without the version', () => {
+  it('opens what any version has sealed and says which', async () => {
+    const keys = new KeyService(new MemoryKeyStore())
+    await keys.createKey('k')
+    const context = new Uint8Array([1])
+    const first = await keys.generateDataKey('k', context)
+    await keys.rotateKey('k')
+    const second = await keys.generateDataKey('k', context)
+    for (const { ciphertext, plaintext, keyVersion } of [first, second]) {
+      expect(await keys.decryptAny('k', ciphertext, context)).toEqual({ keyVersion, plaintext })
+    }
+    expect([first.keyVersion, second.keyVersion]).toEqual([1, 2])
+    await expect(keys.decryptAny('k', first.ciphertext, new Uint8Array())).rejects.toMatchObject({
+      code: 'not-authentic',
+    })
+    await keys.close()
+  })
+
+  it('opens at once what was sealed after a rotation on another node', async () => {
+    const store = new MemoryKeyStore()
+    let nowMs = 0
+    const here = new KeyService(store, { now: () => nowMs })
+    const there = new KeyService(store)
+    await here.createKey('k')
+    await there.rotateKey('k')
+    const { ciphertext, plaintext } = await there.generateDataKey('k', new Uint8Array())
+    await expect(here.decryptAny('k', ciphertext, new Uint8Array())).rejects.toMatchObject({ code: 'not-authentic' })
+    nowMs += 1_000
+    expect((await here.decryptAny('k', ciphertext, new Uint8Array())).plaintext).toEqual(plaintext)
+    await here.close()
+  })
+})

@@ -65,6 +65,9 @@ export interface CreateOptions extends KmsCallOptions {
   readonly createdBy?: string
 }
 
+/** A key read from the store within this time is not read again for the sake of a ciphertext that does not open; in milliseconds. */
+const freshMs = 1_000
+
 /** No ciphertext of a KES was ever longer; in bytes. */
 const maxCiphertextBytes = 1_048_576
 
@@ -204,10 +207,18 @@ export class KeyService implements Kms, KeyStateSource {
     options?: KmsCallOptions,
   ): Promise<{ readonly keyVersion: KeyVersion; readonly plaintext: Uint8Array }> {
     if (ciphertext.length > maxCiphertextBytes) throw new KmsError('not-authentic', 'the ciphertext is too long')
-    return this.#use(name, options, (key) => {
+    const open = (key: LoadedKey) => {
       checkUsable(name, key.state)
       return decryptWithAnyVersion(key, ciphertext, context)
-    })
+    }
+    try {
+      return await this.#use(name, options, open)
+    } catch (error) {
+      const isRefused = error instanceof KmsError && error.code === 'not-authentic'
+      if (!isRefused || this.#cache.isCheckedWithin(name, freshMs)) throw error
+      // Another node may have rotated the key a moment ago. Whoever sends rubbish costs one look per key and second.
+      return endWaitingAt(options?.signal, this.#cache.useRechecked(name, open))
+    }
   }
 
   /** What KES says of a key, beside what it does not know. */

@@ -39,6 +39,7 @@ function open(expiry: KeyExpiry = {}, maxKeys = 100): LoadedKeyCache {
     },
     expiry,
     recheckMs: 1e12,
+    recheckWaitMs: 1e6,
     maxKeys,
     now: () => nowMs,
   })
@@ -163,5 +164,37 @@ describe('LoadedKeyCache', () => {
         expect(() => open(expiry)).toThrow(RangeError)
       }
     })
+  })
+})
+
+describe('a store that stalls', () => {
+  it('slows a loaded key down by the waiting time once, and an absent key for as long as it stalls', async () => {
+    let land: ((key: LoadedKey) => void) | undefined
+    let loads = 0
+    const cache = new LoadedKeyCache({
+      load: (name) => {
+        loads++
+        return loads === 1 ? Promise.resolve(newKey(name)) : new Promise((resolve) => (land = resolve))
+      },
+      expiry: {},
+      recheckMs: 4_000,
+      recheckWaitMs: 5,
+      maxKeys: 10,
+      now: () => nowMs,
+    })
+    await cache.use('a', () => 1)
+    nowMs += 4_000
+    expect(await cache.use('a', (key) => key.current.key[0])).toBe(1)
+    expect(cache.counts).toEqual({ hits: 0, misses: 2, loads: 2, failures: 0, unconfirmed: 1 })
+    expect(cache.use('a', (key) => key.current.key[0])).toBe(1)
+    // The answer comes at last: nobody works with it twice.
+    let uses = 0
+    nowMs += 4_000
+    const late = cache.use('a', () => ++uses)
+    land?.({ ...newKey('a'), currentVersion: 7 })
+    expect(await late).toBe(1)
+    expect(uses).toBe(1)
+    expect(cache.use('a', (key) => key.currentVersion)).toBe(7)
+    expect(cache.counts.hits).toBe(2)
   })
 })

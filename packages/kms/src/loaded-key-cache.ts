@@ -99,6 +99,17 @@ export class LoadedKeyCache {
     return work(key)
   }
 
+  /** Whether the store was asked about a key less than `ageMs` ago. */
+  isCheckedWithin(name: KeyName, ageMs: number): boolean {
+    const slot = this.#slots.get(name)
+    return slot !== undefined && this.#options.now() - slot.checkedAtMs < ageMs
+  }
+
+  /** As `use`, but asks the store first, however lately it was asked. */
+  useRechecked<T>(name: KeyName, work: (key: LoadedKey) => T): Promise<T> {
+    return this.#useLoaded(name, work)
+  }
+
   /** Forgets what is known of a key. A load under way does not bring it back. */
   drop(name: KeyName): void {
     this.#remove(name)
