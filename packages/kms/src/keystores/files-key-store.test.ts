@@ -24,6 +24,9 @@ testKeyStore('FilesKeyStore', {
     return open()
   },
   openAgain: open,
+  async fill(names) {
+    for (const name of names) await writeFile(join(directory, name), 'value')
+  },
   dispose: removeDirectory,
 })
 
