@@ -4,6 +4,7 @@
  * @module
  */
 
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +12,8 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import type { Accounts } from '@strongroom/accounts'
 import type { Engine } from '@strongroom/engine'
 import { type Kms, KmsError } from '@strongroom/kms'
-import { createLog, resolveSettings, startServer as startRealServer } from '@strongroom/server'
+import { type FsckReport, fsck } from '@strongroom/maintenance'
+import { createLog, type RunningServer, resolveSettings, startServer as startRealServer } from '@strongroom/server'
 import type { SignOptions } from '@strongroom/sigv4'
 import { type Endpoint, RawClient, type RawCredentials } from './raw-client.ts'
 import { sdkClient } from './sdk-client.ts'
@@ -20,6 +22,8 @@ export interface TestServerOptions {
   readonly compatibility?: 'aws' | 'ceph'
   readonly defaultEncryption?: 'none' | 'sse-s3' | 'sse-kms'
   readonly requireEncryption?: boolean
+  /** Name of the deployment's default key. */
+  readonly defaultKey?: string
   /** A plaintext listener beside the other. */
   readonly plaintext?: boolean
 }
@@ -36,6 +40,7 @@ export interface TestServer {
   readonly sdk: S3Client
   readonly engine: Engine
   readonly accounts: Accounts
+  readonly deployment: RunningServer['deployment']
   /** Cuts the key service off, as if the network to it were gone, and connects it again. All data keys that it has made. */
   readonly kms: { cut(): void; restore(): void; readonly dataKeys: readonly Uint8Array[] }
   /** Lines that the server logged as errors. */
@@ -46,6 +51,8 @@ export interface TestServer {
   readonly directory: string
   /** A client for another endpoint. */
   rawAt(endpoint: Endpoint): RawClient
+  /** Checks everything that is stored, every byte of it. */
+  fsck(): Promise<FsckReport>
   stop(): Promise<void>
 }
 
@@ -60,6 +67,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       ...['--data', data, '--address', '127.0.0.1:0', '--region', region, '--domains', 's3.test.example'],
       ...(options.compatibility === undefined ? [] : ['--compatibility', options.compatibility]),
       ...(options.defaultEncryption === undefined ? [] : ['--default-encryption', options.defaultEncryption]),
+      ...(options.defaultKey === undefined ? [] : ['--default-key', options.defaultKey]),
       ...(options.requireEncryption === true ? ['--require-encryption'] : []),
       ...(options.plaintext === true ? ['--plaintext-address', '127.0.0.1:0'] : []),
     ],
@@ -97,11 +105,13 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     sdk,
     engine: server.deployment.engine,
     accounts: server.deployment.accounts,
+    deployment: server.deployment,
     kms: switchOf(server.deployment.kms),
     faults,
     accessLog,
     directory: data,
     rawAt,
+    fsck: () => fsckOf(server.deployment),
     stop: async () => {
       sdk.destroy()
       for (const client of clients) client.close()
@@ -109,6 +119,13 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       await rm(data, { recursive: true })
     },
   }
+}
+
+/** With every byte read, after the garbage that is being removed is gone. */
+async function fsckOf({ engine, metadata, blobs, kms, recordSealer, keyring }: RunningServer['deployment']) {
+  await engine.idle()
+  const sources = { metadata, blobs, kms, recordSealer, plainDataKeys: keyring.dataKeys }
+  return await fsck({ ...sources, verifyData: true, now: Date.now, random: randomBytes })
 }
 
 const portOf = (url: string | undefined): number => Number(new URL(url ?? '').port)
