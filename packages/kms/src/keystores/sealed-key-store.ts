@@ -32,6 +32,9 @@ export class SealedKeyStore implements KeyStore {
   readonly #keys: KeyringKeys
   readonly #allowPlain: boolean
   readonly #random: RandomSource
+  /** As far as the inner store has a window of recovery. */
+  readonly purge?: (name: string) => Promise<void>
+  readonly recover?: (name: string) => Promise<void>
 
   /** `keys` stay the keyring's. */
   constructor(
@@ -43,6 +46,8 @@ export class SealedKeyStore implements KeyStore {
     this.#keys = keys
     this.#allowPlain = allowPlain
     this.#random = random
+    if (inner.purge !== undefined) this.purge = inner.purge.bind(inner)
+    if (inner.recover !== undefined) this.recover = inner.recover.bind(inner)
   }
 
   async create(name: string, value: Uint8Array): Promise<void> {
@@ -72,19 +77,6 @@ export class SealedKeyStore implements KeyStore {
 
   delete(name: string): Promise<void> {
     return this.#inner.delete(name)
-  }
-
-  /** Removes for good, also where the inner store knows no other way. */
-  purge(name: string): Promise<void> {
-    return this.#inner.purge === undefined ? this.#inner.delete(name) : this.#inner.purge(name)
-  }
-
-  /** @throws KmsError `unsupported` when the inner store has no window of recovery */
-  async recover(name: string): Promise<void> {
-    if (this.#inner.recover === undefined) {
-      throw new KmsError('unsupported', 'this key store keeps nothing of what was deleted')
-    }
-    await this.#inner.recover(name)
   }
 
   list(prefix: string): AsyncIterable<string> {
