@@ -5,15 +5,17 @@
  * @module
  */
 
-import { DareOpener, openBytes, planRange, unsealKey, zero } from '@strongroom/crypto'
+import { unsealKey } from '@strongroom/crypto'
 import { type Snapshot, StorageError } from '@strongroom/storage'
 import { StaleSnapshot } from './commit-loop.ts'
 import type { EngineContext } from './context.ts'
 import { formatId } from './ids.ts'
+import { type LayerKeys, zeroLayers } from './layer-keys.ts'
 import type { ObjectVersion, StoredStream } from './object-record.ts'
 import type { PartTable } from './part-tables.ts'
 import { type ByteSpan, tableOf } from './read-plan.ts'
 import { dataKey } from './tables.ts'
+import { openRange, openStream } from './two-layers.ts'
 import { withSnapshot } from './with-snapshot.ts'
 
 /** A piece of a stored stream that is to be read. */
@@ -84,7 +86,7 @@ export async function findBody(
 export async function openBody(
   context: EngineContext,
   source: BodySource,
-  objectKey: Uint8Array,
+  objectKey: LayerKeys,
 ): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
   const { record, span, extents, inline } = source
   const { data } = record
@@ -92,28 +94,16 @@ export async function openBody(
   if (!first) return Buffer.alloc(0)
   const sealed = data.kind === 'single' ? inline.get(first) : undefined
   if (sealed) {
-    const opened = openInline(first.stream, record.sizeBytes, objectKey, sealed)
+    const opened = openStream(first.stream, record.sizeBytes, objectKey, sealed)
     return span.length === opened.length ? opened : opened.subarray(span.offset, span.offset + span.length)
   }
-  const streamsKey = data.kind === 'manifest' ? unsealKey(objectKey, data.sealedTableKey) : Buffer.from(objectKey)
-  return new ExtentReader(context, source, streamsKey).start(span.length)
+  return new ExtentReader(context, source, streamKeysOf(record, objectKey)).start(span.length)
 }
 
-/** {@link findBody} and {@link openBody} in one, for copies. */
-export async function readBody(
-  context: EngineContext,
-  snapshot: Snapshot,
-  record: ObjectVersion,
-  objectKey: Uint8Array,
-  span: ByteSpan,
-): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
-  const source = await findBody(context, snapshot, record, span)
-  try {
-    return await openBody(context, source, objectKey)
-  } catch (error) {
-    source.release()
-    throw error
-  }
+/** What the keys of a version's streams are sealed under, for each layer; the caller zeroes it. */
+function streamKeysOf({ data }: ObjectVersion, { outer, inner }: LayerKeys): LayerKeys {
+  const sealedUnder = data.kind === 'manifest' ? unsealKey(outer, data.sealedTableKey) : Buffer.from(outer)
+  return inner ? { outer: sealedUnder, inner: Buffer.from(inner) } : { outer: sealedUnder }
 }
 
 function singleExtent(record: ObjectVersion, span: ByteSpan): Extent[] {
@@ -155,28 +145,19 @@ async function inlineData(snapshot: Snapshot, stream: StoredStream): Promise<Uin
   return entry.value
 }
 
-function openInline(stream: StoredStream, sizeBytes: number, streamsKey: Uint8Array, sealed: Uint8Array): Buffer {
-  const key = unsealKey(streamsKey, stream.sealedKey)
-  try {
-    return openBytes(key, stream.nonce, sealed, sizeBytes)
-  } finally {
-    zero(key)
-  }
-}
-
-/** Reads extents one after the other. Owns the key that their keys are sealed under. */
+/** Reads extents one after the other. Owns the keys that their keys are sealed under. */
 class ExtentReader {
   readonly #context: EngineContext
   readonly #extents: readonly Extent[]
-  readonly #streamsKey: Buffer
+  readonly #streamKeys: LayerKeys
   readonly #release: () => void
   readonly #inline: ReadonlyMap<Extent, Uint8Array>
 
-  constructor(context: EngineContext, { extents, inline, release }: BodySource, streamsKey: Buffer) {
+  constructor(context: EngineContext, { extents, inline, release }: BodySource, streamKeys: LayerKeys) {
     this.#context = context
     this.#extents = extents
     this.#inline = inline
-    this.#streamsKey = streamsKey
+    this.#streamKeys = streamKeys
     this.#release = release
   }
 
@@ -212,19 +193,14 @@ class ExtentReader {
     const { stream, streamBytes, offset, length } = extent
     const sealed =
       this.#inline.get(extent) ?? (await withSnapshot(this.#context, (snapshot) => inlineData(snapshot, stream)))
-    return openInline(stream, streamBytes, this.#streamsKey, sealed).subarray(offset, offset + length)
+    return openStream(stream, streamBytes, this.#streamKeys, sealed).subarray(offset, offset + length)
   }
 
   async *#readBlob({ stream, streamBytes, offset, length }: Extent): AsyncGenerator<Uint8Array, void, undefined> {
-    const range = planRange(streamBytes, offset, length)
-    const key = unsealKey(this.#streamsKey, stream.sealedKey)
-    const opener = new DareOpener(key, { nonce: stream.nonce, plaintextSizeBytes: streamBytes, range })
-    zero(key)
+    const { sealedOffset, sealedLength, opener } = openRange(stream, streamBytes, this.#streamKeys, { offset, length })
     try {
       const blobId = formatId(stream.blobId)
-      for await (const chunk of this.#context.blobs.read(blobId, range.sealedOffset, range.sealedLength)) {
-        yield* opener.open(chunk)
-      }
+      for await (const chunk of this.#context.blobs.read(blobId, sealedOffset, sealedLength)) yield* opener.open(chunk)
       opener.final()
     } finally {
       opener.destroy()
@@ -232,7 +208,7 @@ class ExtentReader {
   }
 
   #end(): void {
-    zero(this.#streamsKey)
+    zeroLayers(this.#streamKeys)
     this.#release()
   }
 }

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { DareSealer, sealBytes, sealedSize } from '@strongroom/crypto'
 import { type BlobWriter, StorageError } from '@strongroom/storage'
 import { type BodyDigests, BodyHasher, digestWhole } from './body-digests.ts'
 import type { CommitDraft } from './commit-draft.ts'
@@ -13,15 +12,16 @@ import type { EngineContext } from './context.ts'
 import type { WriteBody } from './contract.ts'
 import { EngineError } from './engine-error.ts'
 import { formatId } from './ids.ts'
-import { streamNonceBytes } from './object-record.ts'
+import { type StoredStream, streamNonceBytes } from './object-record.ts'
 import { newBlobId, newInlineId } from './session.ts'
 import { dataKey } from './tables.ts'
+import { type StreamSealer, sealStream, storedSize, streamSealer } from './two-layers.ts'
 
 /** A body that was sealed. */
 export interface SealedBody extends BodyDigests {
   readonly sizeBytes: number
   /** Absent for an empty body: there is nothing to seal. */
-  readonly stream?: { readonly blobId: Uint8Array; readonly isInline: boolean; readonly nonce: Uint8Array }
+  readonly stream?: Omit<StoredStream, 'sealedKey'>
   /** Puts inline data into the commit that names it. */
   putInto(draft: CommitDraft): void
   /** Removes what was written, after it became certain that nothing is going to name it. Never throws. */
@@ -34,6 +34,7 @@ const writeBytes = 1_048_576
 /**
  * Seals and stores a body under a key of its own, which stays the caller's.
  *
+ * @param innerKey object key of the inner layer, where there are two; stays the caller's
  * @param wantsMd5 whether an entity tag needs the MD5; a Content-MD5 is verified either way
  * @throws EngineError `IncompleteBody`, `BadDigest`, `ServiceUnavailable` if the blob store is full; what the body throws
  */
@@ -42,18 +43,23 @@ export async function writeBody(
   body: WriteBody,
   key: Uint8Array,
   wantsMd5: boolean,
+  innerKey?: Uint8Array,
 ): Promise<SealedBody> {
   const { sizeBytes } = body
-  if (sealedSize(sizeBytes) > context.settings.inlineLimitBytes) return writeBlob(context, body, key, wantsMd5)
+  const layers = innerKey ? twoLayers : oneLayer
+  if (storedSize(layers, sizeBytes) > context.settings.inlineLimitBytes) {
+    return writeBlob(context, body, key, wantsMd5, innerKey)
+  }
   const bytes = await collect(body)
   const digests = digestWhole(body, bytes, wantsMd5)
   if (sizeBytes === 0) return { sizeBytes, ...digests, putInto: () => {}, discard: async () => {} }
   const stream = {
     blobId: newInlineId(context.session, context.random),
     isInline: true,
+    ...layers,
     nonce: context.random(streamNonceBytes),
   }
-  const sealed = sealBytes(key, stream.nonce, bytes)
+  const sealed = sealStream(key, stream, innerKey, bytes)
   return {
     sizeBytes,
     ...digests,
@@ -62,6 +68,9 @@ export async function writeBody(
     discard: async () => {},
   }
 }
+
+const oneLayer = {} as const
+const twoLayers = { layers: 2 } as const
 
 /** All of a small body. */
 async function collect({ content, sizeBytes }: WriteBody): Promise<Uint8Array> {
@@ -85,10 +94,11 @@ async function writeBlob(
   body: WriteBody,
   key: Uint8Array,
   wantsMd5: boolean,
+  innerKey: Uint8Array | undefined,
 ): Promise<SealedBody> {
   const blobId = newBlobId(context.session, context.random)
   const nonce = context.random(streamNonceBytes)
-  const sealer = new DareSealer(key, nonce)
+  const sealer = streamSealer(key, { blobId, nonce }, innerKey)
   const hasher = new BodyHasher(body, wantsMd5)
   let writer: BlobWriter | undefined
   try {
@@ -100,7 +110,7 @@ async function writeBlob(
     return {
       sizeBytes,
       ...digests,
-      stream: { blobId, isInline: false, nonce },
+      stream: { blobId, isInline: false, ...(innerKey ? twoLayers : oneLayer), nonce },
       putInto: () => {},
       discard: () => discard(context, blobId),
     }
@@ -113,7 +123,7 @@ async function writeBlob(
 }
 
 /** Moves a body through hasher and sealer into the writer. */
-async function pump(body: WriteBody, hasher: BodyHasher, sealer: DareSealer, writer: BlobWriter): Promise<void> {
+async function pump(body: WriteBody, hasher: BodyHasher, sealer: StreamSealer, writer: BlobWriter): Promise<void> {
   const { content, sizeBytes } = body
   let pieces: Uint8Array[] = []
   let gathered = 0

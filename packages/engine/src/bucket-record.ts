@@ -30,7 +30,7 @@ const format = 1
 /** Data depends on the order of these. */
 const states: readonly BucketRecord['state'][] = ['active', 'deleting']
 const versioningStates: readonly VersioningState[] = ['unset', 'enabled', 'suspended']
-const algorithms: readonly BucketEncryption['algorithm'][] = ['AES256', 'aws:kms']
+const algorithms: readonly BucketEncryption['algorithm'][] = ['AES256', 'aws:kms', 'aws:kms:dsse']
 const tagPlaces = ['none', 'record', 'overflow'] as const
 
 /** Longest id of a default key; what is longer could be written and never read again. */

@@ -8,7 +8,6 @@
  * @module
  */
 
-import { zero } from '@strongroom/crypto'
 import { prefixEnd } from '@strongroom/storage'
 import { CommitDraft } from './commit-draft.ts'
 import { checkWriteConditions } from './conditions.ts'
@@ -20,6 +19,7 @@ import { EngineError } from './engine-error.ts'
 import { envelopeKeyOf, sealForVersion } from './envelope.ts'
 import { findVersion } from './find-version.ts'
 import { formatId } from './ids.ts'
+import { zeroLayers } from './layer-keys.ts'
 import { turnOfOthers } from './name-listing.ts'
 import { type NewVersion, putVersion, writtenObjectOf } from './new-version.ts'
 import { decodeObjectHead, type StoredData } from './object-record.ts'
@@ -70,7 +70,7 @@ async function complete(
   try {
     return await endUpload(context, place, (ending) => finish(context, input, ending, keys))
   } finally {
-    if (keys) zero(keys.dataKey, keys.objectKey)
+    zeroLayers(keys?.dataKey, keys?.objectKey)
   }
 }
 

@@ -34,6 +34,8 @@ export type EncryptionRequest =
       readonly context?: ReadonlyMap<string, string>
       readonly bucketKeyEnabled?: boolean
     }
+  /** Two layers. There are no bucket keys for it. */
+  | { readonly mode: 'dsse-kms'; readonly keyId?: string; readonly context?: ReadonlyMap<string, string> }
   | { readonly mode: 'sse-c'; readonly customerKey: CustomerKey }
 
 /** How a stored object is encrypted, for response headers. */
@@ -41,7 +43,7 @@ export type EncryptionInfo =
   | { readonly mode: 'none' }
   | { readonly mode: 'sse-s3' }
   | {
-      readonly mode: 'sse-kms'
+      readonly mode: 'sse-kms' | 'dsse-kms'
       /** In the form in which the request, the bucket's rule or the deployment named it. */
       readonly keyId: string
       /** base64 of the canonical JSON of the client's map. */
@@ -52,7 +54,7 @@ export type EncryptionInfo =
 
 /** A bucket's default encryption rule (spec 2.1). */
 export interface BucketEncryption {
-  readonly algorithm: 'AES256' | 'aws:kms'
+  readonly algorithm: 'AES256' | 'aws:kms' | 'aws:kms:dsse'
   readonly keyId?: string
   readonly bucketKeyEnabled: boolean
   /** `BlockedEncryptionTypes` names `SSE-C`. */

@@ -6,7 +6,8 @@
  */
 
 import { checksumOf, keySizeBytes, sealKey, zero } from '@strongroom/crypto'
-import { readBody } from './body-reader.ts'
+import type { Snapshot } from '@strongroom/storage'
+import { type BodySource, findBody, openBody } from './body-reader.ts'
 import { type SealedBody, writeBody } from './body-writer.ts'
 import { bucketIdOf } from './bucket-access.ts'
 import { checkWriteConditions } from './conditions.ts'
@@ -15,6 +16,7 @@ import type { CopiedObject, CopyObjectInput, ObjectMetadata } from './contract.t
 import {
   copyFrom,
   findSource,
+  haveSameLayers,
   maxCopyBytes,
   md5Of,
   type OpenContent,
@@ -24,11 +26,13 @@ import {
   retaining,
   sourceVersionOf,
 } from './copy-source.ts'
-import { type NewDataKey, newDataKey } from './data-keys.ts'
+import { findDataKey, type NewDataKey, newDataKey } from './data-keys.ts'
 import type { Details } from './details.ts'
 import { type EncryptionPlan, planEncryption, storedContext } from './encryption-plan.ts'
 import { EngineError } from './engine-error.ts'
 import { sealForVersion } from './envelope.ts'
+import type { KeyHandle } from './key-registry.ts'
+import { type LayerKeys, newLayerKeys, zeroLayers } from './layer-keys.ts'
 import { type NewVersion, putVersion } from './new-version.ts'
 import { decodeObjectHead, type ObjectVersion, type StoredData } from './object-record.ts'
 import { objectKey } from './tables.ts'
@@ -50,42 +54,77 @@ interface CopiedContent {
 interface CopyKeys {
   readonly fresh: NewDataKey
   /** The object key of the new version. */
-  readonly objectKey: Buffer
+  readonly objectKey: LayerKeys
 }
 
 async function copyOnce(context: EngineContext, input: CopyObjectInput): Promise<CopiedObject> {
   const { requester, source, bucket, name } = input
   const bucketId = bucketIdOf(bucket)
   const plan = await planEncryption(context, requester, bucket, name, input.encryption)
-  const record = await withSnapshot(context, async (snapshot) => {
-    const found = await findSource(context, snapshot, source)
-    checkCopy(input, found, plan)
-    const current = await snapshot.get(objectKey.encode(bucketId, name))
-    checkWriteConditions(input.conditions, current && decodeObjectHead(context.records.open(current)))
-    return found
-  })
-  const fresh = await newDataKey(context, { requester, bucketId, bucketName: bucket.name, name }, plan)
-  const keys: CopyKeys = { fresh, objectKey: Buffer.from(context.random(keySizeBytes)) }
+  const found = await withSnapshot(context, (snapshot) => findContent(context, snapshot, input, plan))
+  // The snapshot is released: the KMS may take its time.
   try {
-    const copied = await copyContent(context, input, record, plan, keys)
-    const { body, content } = copied
-    const version: NewVersion = {
-      bucketId,
-      name,
-      ownerAccountId: requester.accountId,
-      content,
-      details: copiedDetails(input, record, storedContext(plan)),
-      conditions: input.conditions,
-      keyId: 'keyId' in fresh.envelopeKey ? fresh.envelopeKey.keyId : undefined,
-      seal: (bound) => sealForVersion(fresh.dataKey, fresh.envelopeKey, bound, keys.objectKey, context.random),
-      isFresh: () => body !== undefined,
+    const fresh = await newDataKey(context, { requester, bucketId, bucketName: bucket.name, name }, plan)
+    const keys: CopyKeys = { fresh, objectKey: newLayerKeys(context.random, fresh.dataKey) }
+    try {
+      const { body, content } = await copyContent(context, input, found, hasMd5(plan), keys)
+      const version: NewVersion = {
+        bucketId,
+        name,
+        ownerAccountId: requester.accountId,
+        content,
+        details: copiedDetails(input, found.record, storedContext(plan)),
+        conditions: input.conditions,
+        keyId: 'keyId' in fresh.envelopeKey ? fresh.envelopeKey.keyId : undefined,
+        seal: (bound) => sealForVersion(fresh.dataKey, fresh.envelopeKey, bound, keys.objectKey, context.random),
+        isFresh: () => body !== undefined,
+      }
+      const written = await commitCopy(context, version, body)
+      context.figures[body ? 'copiesRewritten' : 'copiesShared'] += 1
+      return { ...written, ...sourceVersionOf(source, found.record) }
+    } finally {
+      zeroLayers(fresh.dataKey, keys.objectKey)
     }
-    const written = await commitCopy(context, version, body)
-    context.figures[body ? 'copiesRewritten' : 'copiesShared'] += 1
-    return { ...written, ...sourceVersionOf(source, record) }
   } finally {
-    zero(fresh.dataKey, keys.objectKey)
+    found.source?.release()
   }
+}
+
+/** What a copy needs of the state in which it found its source. */
+interface FoundContent {
+  readonly record: ObjectVersion
+  readonly key: KeyHandle | undefined
+  /** The data, if it has to be read. To be opened or released. */
+  readonly source: BodySource | undefined
+}
+
+async function findContent(
+  context: EngineContext,
+  snapshot: Snapshot,
+  input: CopyObjectInput,
+  plan: EncryptionPlan,
+): Promise<FoundContent> {
+  const record = await findSource(context, snapshot, input.source)
+  checkCopy(input, record, plan)
+  const current = await snapshot.get(objectKey.encode(bucketIdOf(input.bucket), input.name))
+  checkWriteConditions(input.conditions, current && decodeObjectHead(context.records.open(current)))
+  const key = await findDataKey(context, snapshot, record.envelope)
+  const span = { offset: 0, length: record.sizeBytes }
+  // Last: what was found has to be opened or released.
+  const source = mustRead(input, record, plan) ? await findBody(context, snapshot, record, span) : undefined
+  return { record, key, source }
+}
+
+/** Whether the copy promises a digest that the source lacks, or has another number of layers. */
+function mustRead(input: CopyObjectInput, record: ObjectVersion, plan: EncryptionPlan): boolean {
+  if (record.sizeBytes === 0) return false
+  const lacksDigest = !hasChecksum(record, input) || (hasMd5(plan) && md5Of(record) === undefined)
+  return lacksDigest || !haveSameLayers(plan, record.envelope)
+}
+
+/** Whether the entity tag is to be the MD5 of the content. */
+function hasMd5({ mode }: EncryptionPlan): boolean {
+  return mode === 'none' || mode === 'sse-s3'
 }
 
 async function commitCopy(context: EngineContext, version: NewVersion, body: SealedBody | undefined) {
@@ -137,44 +176,38 @@ function isOtherKey(plan: EncryptionPlan, { envelope }: ObjectVersion): boolean 
 async function copyContent(
   context: EngineContext,
   input: CopyObjectInput,
-  record: ObjectVersion,
-  plan: EncryptionPlan,
+  found: FoundContent,
+  wantsMd5: boolean,
   keys: CopyKeys,
 ): Promise<CopiedContent> {
-  const wantsMd5 = plan.mode === 'none' || plan.mode === 'sse-s3'
-  const opened = await openContent(context, input, record, wantsMd5, keys)
+  const { record } = found
+  const opened = await openContent(context, input, found, wantsMd5, keys)
   if (opened instanceof Uint8Array || Symbol.asyncIterator in opened) {
     return passOn(opened, (content) => rewrite(context, input, record, wantsMd5, keys, content))
   }
   return { content: opened }
 }
 
-/** The content of a copy that shares its data; else the data, opened for reading. No snapshot is held while it is read. */
-function openContent(
+/** The content of a copy that shares its data; else the data, opened for reading. */
+async function openContent(
   context: EngineContext,
   input: CopyObjectInput,
-  record: ObjectVersion,
+  { record, key, source }: FoundContent,
   wantsMd5: boolean,
   keys: CopyKeys,
 ): Promise<NewVersion['content'] | OpenContent> {
   const { sizeBytes, envelope } = record
-  const { requester, source } = input
-  return withSnapshot(context, async (snapshot) => {
-    // An empty object has nothing to open; but the wrong client's key is refused all the same.
-    if (sizeBytes === 0 && envelope.mode !== 'sse-c') return emptyContent(context, input, record, wantsMd5)
-    const sourceKey = await openSource(context, snapshot, requester, source, record)
-    try {
-      if (sizeBytes === 0) return emptyContent(context, input, record, wantsMd5)
-      const md5 = md5Of(record)
-      if (!hasChecksum(record, input) || (wantsMd5 && md5 === undefined)) {
-        return await readBody(context, snapshot, record, sourceKey, { offset: 0, length: sizeBytes })
-      }
-      const digest = (wantsMd5 ? md5 : undefined) ?? context.random(16)
-      return contentOf(record, digest, sharedData(context, record.data, sourceKey, keys.objectKey))
-    } finally {
-      zero(sourceKey)
-    }
-  })
+  // An empty object has nothing to open; but the wrong client's key is refused all the same.
+  if (sizeBytes === 0 && envelope.mode !== 'sse-c') return emptyContent(context, input, record, wantsMd5)
+  const sourceKey = await openSource(context, key, input.requester, input.source, record)
+  try {
+    if (sizeBytes === 0) return emptyContent(context, input, record, wantsMd5)
+    if (source) return await openBody(context, source, sourceKey)
+    const digest = (wantsMd5 ? md5Of(record) : undefined) ?? context.random(16)
+    return contentOf(record, digest, sharedData(context, record.data, sourceKey, keys.objectKey))
+  } finally {
+    zeroLayers(sourceKey)
+  }
 }
 
 /** Whether the source has the checksum that the copy is to have: one of the whole, as a copy is one part (AWS: `FULL_OBJECT`). */
@@ -202,15 +235,16 @@ function emptyContent(
   return algorithm && value ? { ...content, checksum: { algorithm, type: 'FULL_OBJECT', value } } : content
 }
 
-/** The same data under another object key. */
-function sharedData(context: EngineContext, data: StoredData, from: Uint8Array, to: Uint8Array): StoredData {
+/** The same data under another object key. What is derived from the key of the inner layer goes on being derived from it. */
+function sharedData(context: EngineContext, data: StoredData, from: LayerKeys, to: LayerKeys): StoredData {
+  if (from.inner && to.inner) from.inner.copy(to.inner)
   switch (data.kind) {
     case 'none':
       return data
     case 'single':
-      return { ...data, sealedKey: resealKey(from, data.sealedKey, to, context.random) }
+      return { ...data, sealedKey: resealKey(from.outer, data.sealedKey, to.outer, context.random) }
     default:
-      return { ...data, sealedTableKey: resealKey(from, data.sealedTableKey, to, context.random) }
+      return { ...data, sealedTableKey: resealKey(from.outer, data.sealedTableKey, to.outer, context.random) }
   }
 }
 
@@ -227,11 +261,11 @@ async function rewrite(
   const streamKey = Buffer.from(context.random(keySizeBytes))
   try {
     const source = { sizeBytes, content: sourceContent, ...(algorithm ? { checksum: { algorithm } } : undefined) }
-    const body = await writeBody(context, source, streamKey, wantsMd5)
+    const body = await writeBody(context, source, streamKey, wantsMd5, keys.objectKey.inner)
     const digest = (wantsMd5 ? body.md5 : undefined) ?? context.random(16)
     const { stream, checksum } = body
     const data: StoredData = stream
-      ? { kind: 'single', ...stream, sealedKey: sealKey(keys.objectKey, streamKey, context.random) }
+      ? { kind: 'single', ...stream, sealedKey: sealKey(keys.objectKey.outer, streamKey, context.random) }
       : { kind: 'none' }
     const content = { sizeBytes, etag: { digest, partCount: 0 }, data, ...(checksum ? { checksum } : undefined) }
     return { content, body }

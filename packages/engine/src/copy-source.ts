@@ -12,10 +12,11 @@ import { type Attempt, StaleSnapshot } from './commit-loop.ts'
 import { checkReadConditions } from './conditions.ts'
 import type { EngineContext } from './context.ts'
 import type { CopySource, Requester } from './contract.ts'
-import { findDataKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
 import { readableVersion } from './find-version.ts'
 import type { Random } from './ids.ts'
+import type { KeyHandle } from './key-registry.ts'
+import type { LayerKeys } from './layer-keys.ts'
 import type { ObjectVersion } from './object-record.ts'
 import { checkKeyClass, openVersion } from './open-version.ts'
 import { formatVersionId } from './version-id.ts'
@@ -87,18 +88,27 @@ function asCopyError(error: unknown): unknown {
   return error
 }
 
-/** The object key of the source; the caller zeroes it. @throws EngineError as GetObject does */
-export async function openSource(
+/**
+ * The object key of the source; the caller zeroes it. Waits for the KMS: no snapshot is to be held.
+ *
+ * @param found what `findDataKey` found
+ * @throws EngineError as GetObject does
+ */
+export function openSource(
   context: EngineContext,
-  snapshot: Snapshot,
+  found: KeyHandle | undefined,
   requester: Requester,
   source: CopySource,
   record: ObjectVersion,
-): Promise<Buffer> {
+): Promise<LayerKeys> {
   const { bucket, name, customerKey } = source
   const target = { requester, bucketId: bucketIdOf(bucket), bucketName: bucket.name, name }
-  const found = await findDataKey(context, snapshot, record.envelope)
   return openVersion(context, found, target, record, customerKey)
+}
+
+/** Whether two envelopes have as many layers, so that what is stored under one can be had under the other. */
+export function haveSameLayers(a: { readonly mode: string }, b: { readonly mode: string }): boolean {
+  return (a.mode === 'dsse-kms') === (b.mode === 'dsse-kms')
 }
 
 /** What a copy says of its source's version. */

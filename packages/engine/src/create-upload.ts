@@ -14,6 +14,7 @@ import { planEncryption, storedContext } from './encryption-plan.ts'
 import { sealForUpload } from './envelope.ts'
 import { idBytes } from './ids.ts'
 import { checkKey } from './key-registry.ts'
+import { newLayerKeys, zeroLayers } from './layer-keys.ts'
 import { uploadInfoOf } from './list-uploads.ts'
 import { fitUpload } from './record-store.ts'
 import { settle } from './settle.ts'
@@ -61,7 +62,7 @@ function sealRecord(
   bound: Parameters<typeof sealForUpload>[2],
   fresh: NewDataKey,
 ): UploadRecord {
-  const objectKey = Buffer.from(context.random(keySizeBytes))
+  const objectKey = newLayerKeys(context.random, fresh.dataKey)
   const tableKey = Buffer.from(context.random(keySizeBytes))
   const { storageClass } = metadata
   try {
@@ -72,9 +73,10 @@ function sealRecord(
       ...(storageClass === undefined ? undefined : { storageClass }),
       details: { metadata, tags, ...(bound.context ? { context: bound.context } : undefined) },
       envelope: sealForUpload(fresh.dataKey, fresh.envelopeKey, bound, objectKey, context.random),
-      sealedTableKey: sealKey(objectKey, tableKey, context.random),
+      sealedTableKey: sealKey(objectKey.outer, tableKey, context.random),
     }
   } finally {
-    zero(fresh.dataKey, objectKey, tableKey)
+    zeroLayers(fresh.dataKey, objectKey)
+    zero(tableKey)
   }
 }

@@ -4,17 +4,18 @@
  * @module
  */
 
-import { deriveKey } from '@strongroom/crypto'
-import type { DataKey } from '@strongroom/kms'
+import { deriveKey, zero } from '@strongroom/crypto'
+import { type DataKey, KmsError } from '@strongroom/kms'
 import type { Snapshot } from '@strongroom/storage'
 import type { EngineContext } from './context.ts'
 import type { CustomerKey, Requester } from './contract.ts'
 import { type EncryptionPlan, kmsContext, parseStoredContext } from './encryption-plan.ts'
 import { EngineError } from './engine-error.ts'
 import type { EnvelopeKey } from './envelope.ts'
-import { type Envelope, type KmsEnvelope, plainSaltBytes } from './envelope-record.ts'
+import { type DualEnvelope, type Envelope, type KmsEnvelope, plainSaltBytes } from './envelope-record.ts'
 import { findKeyById, type KeyHandle, keyArn, mayUse } from './key-registry.ts'
 import { keyIsGone, kmsFailure } from './kms-failure.ts'
+import type { LayerKeys } from './layer-keys.ts'
 
 /** Where an object is: what a data key is asked for. */
 export interface DataKeyTarget {
@@ -24,9 +25,9 @@ export interface DataKeyTarget {
   readonly name: string
 }
 
-/** A data key for something new. The caller zeroes `dataKey`. */
+/** A data key for something new, one for each layer. The caller zeroes `dataKey`. */
 export interface NewDataKey {
-  readonly dataKey: Buffer
+  readonly dataKey: LayerKeys
   readonly envelopeKey: EnvelopeKey
 }
 
@@ -42,26 +43,66 @@ export async function newDataKey(
   if (plan.mode === 'none') {
     const keyringKeyId = context.plainDataKeys.currentId
     const salt = context.random(plainSaltBytes)
-    return { dataKey: plainDataKey(context, keyringKeyId, salt), envelopeKey: { mode: 'none', keyringKeyId, salt } }
+    const outer = plainDataKey(context, keyringKeyId, salt)
+    return { dataKey: { outer }, envelopeKey: { mode: 'none', keyringKeyId, salt } }
   }
   if (plan.mode === 'sse-c') {
     const { key, md5 } = plan.customerKey
-    return { dataKey: Buffer.from(key), envelopeKey: { mode: 'sse-c', keyMd5: Buffer.from(md5, 'base64') } }
+    return {
+      dataKey: { outer: Buffer.from(key) },
+      envelopeKey: { mode: 'sse-c', keyMd5: Buffer.from(md5, 'base64') },
+    }
   }
   const { mode, key, shownKeyId, bucketKey } = plan
-  const { keyVersion, plaintext, ciphertext } = await generate(context, target, plan)
-  const dataKey = Buffer.isBuffer(plaintext)
-    ? plaintext
-    : Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.length)
+  const first = await generate(context, target, plan)
+  if (mode === 'dsse-kms') return newDataKeyPair(context, target, plan, first)
+  const { keyVersion, plaintext, ciphertext } = first
   const envelopeKey = { mode, keyId: key.id, keyVersion, shownKeyId, bucketKey, dataKeyCiphertext: ciphertext }
-  return { dataKey, envelopeKey }
+  return { dataKey: { outer: asBuffer(plaintext) }, envelopeKey }
 }
 
-async function generate(
+/** Rotations of a key between the two calls for its data keys that are waited out. */
+const maxPairAttempts = 4
+
+/** Two data keys for two layers. Of one version of the key, so that the key index says of one version what needs it. */
+async function newDataKeyPair(
   context: EngineContext,
   target: DataKeyTarget,
-  plan: Extract<EncryptionPlan, { key: unknown }>,
-): Promise<DataKey> {
+  plan: KmsPlan,
+  first: DataKey,
+): Promise<NewDataKey> {
+  const { key, shownKeyId } = plan
+  let outer = first
+  for (let attempt = 0; attempt < maxPairAttempts; attempt += 1) {
+    const inner = await generate(context, target, plan).catch((error: unknown) => {
+      zero(outer.plaintext)
+      throw error
+    })
+    if (inner.keyVersion === outer.keyVersion) {
+      const { keyVersion, ciphertext: dataKeyCiphertext } = outer
+      const innerDataKeyCiphertext = inner.ciphertext
+      const sealed = { keyVersion, dataKeyCiphertext, innerDataKeyCiphertext }
+      return {
+        dataKey: { outer: asBuffer(outer.plaintext), inner: asBuffer(inner.plaintext) },
+        envelopeKey: { mode: 'dsse-kms', keyId: key.id, shownKeyId, bucketKey: false, ...sealed },
+      }
+    }
+    zero(outer.plaintext)
+    outer = inner
+  }
+  zero(outer.plaintext)
+  const cause = new KmsError('busy', `key '${key.record.name}' was rotated all the time`)
+  throw kmsFailure(cause, keyArn(context, key.record.ownerAccountId, key.record.name), 'write')
+}
+
+/** The same memory. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
+type KmsPlan = Extract<EncryptionPlan, { key: unknown }>
+
+async function generate(context: EngineContext, target: DataKeyTarget, plan: KmsPlan): Promise<DataKey> {
   const { record, id: keyId } = plan.key
   const associated = kmsContext(target.bucketName, target.name, plan.bucketKey, plan.context)
   try {
@@ -88,7 +129,7 @@ export async function findDataKey(
 }
 
 /**
- * The data key of a stored envelope; the caller zeroes it. Waits for the KMS, so no snapshot is to be held meanwhile: there
+ * The data key of a stored envelope, for each layer; the caller zeroes it. Waits for the KMS, so no snapshot is to be held meanwhile: there
  * are fewer of them than there may be requests. For SSE-C it is a copy of `customerKey`, right or wrong: opening
  * the envelope tells.
  *
@@ -103,11 +144,11 @@ export async function openDataKey(
   envelope: Envelope,
   clientContext: Uint8Array | undefined,
   customerKey: CustomerKey | undefined,
-): Promise<Buffer> {
-  if (envelope.mode === 'none') return plainDataKey(context, envelope.keyringKeyId, envelope.salt)
+): Promise<LayerKeys> {
+  if (envelope.mode === 'none') return { outer: plainDataKey(context, envelope.keyringKeyId, envelope.salt) }
   if (envelope.mode === 'sse-c') {
     if (!customerKey) throw new EngineError('InvalidRequest')
-    return Buffer.from(customerKey.key)
+    return { outer: Buffer.from(customerKey.key) }
   }
   return decrypt(context, found, target, envelope, clientContext)
 }
@@ -116,20 +157,37 @@ async function decrypt(
   context: EngineContext,
   found: KeyHandle | undefined,
   target: DataKeyTarget,
-  envelope: KmsEnvelope,
+  envelope: KmsEnvelope | DualEnvelope,
   clientContext: Uint8Array | undefined,
-): Promise<Buffer> {
+): Promise<LayerKeys> {
   if (!found || found.record.state === 'deleted') throw keyIsGone()
   const { record } = found
   // SSE-S3 is the deployment's own business; an SSE-KMS key opens for those who may use it, cached data key or not.
-  if (envelope.mode === 'sse-kms' && !mayUse(context, record, target.requester.accountId)) throw keyIsGone()
+  if (envelope.mode !== 'sse-s3' && !mayUse(context, record, target.requester.accountId)) throw keyIsGone()
   const associated = kmsContext(target.bucketName, target.name, envelope.bucketKey, parseStoredContext(clientContext))
   try {
-    const { keyVersion, dataKeyCiphertext } = envelope
-    const opened = await context.kms.decrypt(record.name, keyVersion, dataKeyCiphertext, associated)
-    return Buffer.from(opened.buffer, opened.byteOffset, opened.length)
+    return await decryptLayers(context, record.name, envelope, associated)
   } catch (error) {
     throw kmsFailure(error, keyArn(context, record.ownerAccountId, record.name), 'read')
+  }
+}
+
+/** Has the KMS open the data key of each layer; the caller zeroes them. @throws KmsError */
+export async function decryptLayers(
+  { kms }: Pick<EngineContext, 'kms'>,
+  keyName: string,
+  envelope: KmsEnvelope | DualEnvelope,
+  associated: Uint8Array,
+): Promise<LayerKeys> {
+  const { keyVersion, dataKeyCiphertext } = envelope
+  const outer = asBuffer(await kms.decrypt(keyName, keyVersion, dataKeyCiphertext, associated))
+  if (envelope.mode !== 'dsse-kms') return { outer }
+  try {
+    const inner = asBuffer(await kms.decrypt(keyName, keyVersion, envelope.innerDataKeyCiphertext, associated))
+    return { outer, inner }
+  } catch (error) {
+    zero(outer)
+    throw error
   }
 }
 

@@ -16,7 +16,7 @@ export type EncryptionPlan =
   | { readonly mode: 'none' }
   | { readonly mode: 'sse-c'; readonly customerKey: CustomerKey }
   | {
-      readonly mode: 'sse-s3' | 'sse-kms'
+      readonly mode: 'sse-s3' | 'sse-kms' | 'dsse-kms'
       readonly key: KeyHandle
       readonly shownKeyId: string
       readonly bucketKey: boolean
@@ -31,7 +31,7 @@ const arnName = 'aws:s3:arn'
  * Decides, and looks the key up.
  *
  * @throws EngineError `AccessDenied` where SSE-C is blocked, `KMS.NotFoundException`, `InvalidArgument` for a context that
- * claims another ARN
+ * claims another ARN, and for a bucket key with two layers
  */
 export async function planEncryption(
   context: EngineContext,
@@ -53,16 +53,18 @@ export async function planEncryption(
       return { mode: 'sse-s3', key, shownKeyId, bucketKey: true }
     }
     default: {
+      const { mode } = choice
       if (choice.keyId === undefined && context.settings.compatibility === 'ceph') {
         // Spec 12 no. 25: Ceph has no key to fall back to.
         throw new EngineError('InvalidArgument', { message: 'A KMS key id is required.' })
       }
       const shownKeyId = choice.keyId ?? context.settings.defaultKey
-      const bucketKey = choice.bucketKeyEnabled ?? bucket.encryption?.bucketKeyEnabled ?? false
+      // AWS has no bucket keys for two layers: what the bucket's rule says of them is about one layer only.
+      const bucketKey = mode === 'sse-kms' && (choice.bucketKeyEnabled ?? bucket.encryption?.bucketKeyEnabled ?? false)
       const client = choice.context && choice.context.size > 0 ? choice.context : undefined
       checkContext(client, bucket, name)
       const key = await resolveKey(context, requester, shownKeyId)
-      return { mode: 'sse-kms', key, shownKeyId, bucketKey, ...(client ? { context: client } : undefined) }
+      return { mode, key, shownKeyId, bucketKey, ...(client ? { context: client } : undefined) }
     }
   }
 }
@@ -79,7 +81,17 @@ function defaultChoice(context: EngineContext, bucket: Bucket, bucketKeyEnabled:
       : { mode: defaultEncryption }
   }
   if (encryption.algorithm === 'AES256') return { mode: 'sse-s3' }
-  return { mode: 'sse-kms', keyId: encryption.keyId ?? defaultKey, ...asked }
+  const keyId = encryption.keyId ?? defaultKey
+  if (encryption.algorithm === 'aws:kms') return { mode: 'sse-kms', keyId, ...asked }
+  if (bucketKeyEnabled) throw noBucketKey()
+  return { mode: 'dsse-kms', keyId }
+}
+
+function noBucketKey(): EngineError {
+  return new EngineError('InvalidArgument', {
+    message: 'S3 Bucket Keys are not supported for dual-layer server-side encryption (aws:kms:dsse).',
+    fields: { ArgumentName: 'x-amz-server-side-encryption-bucket-key-enabled' },
+  })
 }
 
 function checkContext(client: ReadonlyMap<string, string> | undefined, bucket: Bucket, name: string): void {

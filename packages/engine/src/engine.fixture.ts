@@ -130,6 +130,7 @@ export const encryptionModes = {
   'sse-s3': { mode: 'sse-s3' },
   'sse-kms': { mode: 'sse-kms', keyId: 'deployment-key', context: new Map([['team', 'blue']]) },
   'sse-kms with a bucket key': { mode: 'sse-kms', bucketKeyEnabled: true },
+  'dsse-kms': { mode: 'dsse-kms', keyId: 'deployment-key', context: new Map([['team', 'blue']]) },
   'sse-c': { mode: 'sse-c', customerKey: customerKey(7) },
 } as const satisfies Record<string, EncryptionRequest>
 

@@ -47,6 +47,17 @@ export interface KmsEnvelope extends EnvelopeCommon {
   readonly dataKeyCiphertext: Uint8Array
 }
 
+/**
+ * DSSE-KMS: two data keys of one version of one key of the KMS, for two layers. What {@link KmsEnvelope} has is about the
+ * outer layer. Never with a bucket key.
+ */
+export interface DualEnvelope extends Omit<KmsEnvelope, 'mode'> {
+  readonly mode: 'dsse-kms'
+  readonly innerDataKeyCiphertext: Uint8Array
+  /** The object key of the inner layer, sealed under its KEK. */
+  readonly sealedInnerKey: Uint8Array
+}
+
 /** SSE-C: the data key is the client's key. */
 export interface CustomerEnvelope extends EnvelopeCommon {
   readonly mode: 'sse-c'
@@ -54,12 +65,12 @@ export interface CustomerEnvelope extends EnvelopeCommon {
   readonly keyMd5: Uint8Array
 }
 
-export type Envelope = PlainEnvelope | KmsEnvelope | CustomerEnvelope
+export type Envelope = PlainEnvelope | KmsEnvelope | DualEnvelope | CustomerEnvelope
 
 export type EncryptionMode = Envelope['mode']
 
 /** Data depends on the order. */
-const modes: readonly EncryptionMode[] = ['none', 'sse-s3', 'sse-kms', 'sse-c']
+const modes: readonly EncryptionMode[] = ['none', 'sse-s3', 'sse-kms', 'sse-c', 'dsse-kms']
 
 const uploadBit = 0x10
 const bucketKeyBit = 0x20
@@ -82,6 +93,8 @@ export function writeEnvelope(writer: RecordWriter, envelope: Envelope): void {
     default:
       writer.fixed(envelope.keyId, idBytes).uint(envelope.keyVersion).text(envelope.shownKeyId)
       writer.bytes(envelope.dataKeyCiphertext)
+      if (envelope.mode !== 'dsse-kms') break
+      writer.fixed(envelope.sealedInnerKey, sealedKeyBytes).bytes(envelope.innerDataKeyCiphertext)
   }
 }
 
@@ -98,16 +111,26 @@ export function readEnvelope(reader: RecordReader): Envelope {
       return { mode, ...common, keyMd5: reader.fixed(16) }
     case 'sse-s3':
     case 'sse-kms':
+      return { mode, ...common, ...readKmsKey(reader, first) }
+    case 'dsse-kms':
       return {
         mode,
         ...common,
-        bucketKey: (first & bucketKeyBit) !== 0,
-        keyId: reader.fixed(idBytes),
-        keyVersion: reader.uint(0xffffffff),
-        shownKeyId: reader.text(maxShownBytes),
-        dataKeyCiphertext: reader.bytes(maxCiphertextBytes),
+        ...readKmsKey(reader, first),
+        sealedInnerKey: reader.fixed(sealedKeyBytes),
+        innerDataKeyCiphertext: reader.bytes(maxCiphertextBytes),
       }
     default:
       return reader.fail('an unknown encryption mode')
+  }
+}
+
+function readKmsKey(reader: RecordReader, first: number): Omit<KmsEnvelope, 'mode' | keyof EnvelopeCommon> {
+  return {
+    bucketKey: (first & bucketKeyBit) !== 0,
+    keyId: reader.fixed(idBytes),
+    keyVersion: reader.uint(0xffffffff),
+    shownKeyId: reader.text(maxShownBytes),
+    dataKeyCiphertext: reader.bytes(maxCiphertextBytes),
   }
 }

@@ -13,6 +13,9 @@ export interface EnvelopeVector {
   readonly name: string
   readonly dataKey: Buffer
   readonly objectKey: Buffer
+  /** Of the inner layer, where there are two. */
+  readonly innerDataKey?: Buffer
+  readonly innerObjectKey?: Buffer
   /** The envelope as `writeEnvelope` encodes it. */
   readonly encoded: Buffer
   readonly content: BoundContent

@@ -7,9 +7,10 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { RecordReader, RecordWriter } from './codec.ts'
-import { sealForVersion, unsealVersion } from './envelope.ts'
+import { envelopeKeyOf, sealForVersion, unsealVersion } from './envelope.ts'
 import { readEnvelope, writeEnvelope } from './envelope-record.ts'
 import { envelopeVectors } from './envelope-vectors.fixture.ts'
+import type { LayerKeys } from './layer-keys.ts'
 
 const document = readFileSync(new URL('../../../docs/formats/envelopes.md', import.meta.url), 'utf8')
 
@@ -21,7 +22,13 @@ const manifest = {
   sealedTableKey: Buffer.alloc(64),
 }
 
-describe.each(envelopeVectors)('the envelope of $name', ({ name, dataKey, objectKey, encoded, content, envelope }) => {
+const layers = (outer: Buffer, inner: Buffer | undefined): LayerKeys => (inner ? { outer, inner } : { outer })
+
+describe.each(envelopeVectors)('the envelope of $name', (vector) => {
+  const { name, encoded, content, envelope } = vector
+  const dataKey = layers(vector.dataKey, vector.innerDataKey)
+  const objectKey = layers(vector.objectKey, vector.innerObjectKey)
+
   it('gives the object key', () => {
     expect(unsealVersion(dataKey, envelope, content)).toEqual(objectKey)
   })
@@ -35,10 +42,16 @@ describe.each(envelopeVectors)('the envelope of $name', ({ name, dataKey, object
     expect(document).toContain(name)
   })
 
-  it('opens with no other data key', () => {
-    const other = Buffer.from(dataKey)
-    other[0] = (other[0] ?? 0) ^ 1
-    expect(() => unsealVersion(other, envelope, content)).toThrow(expect.objectContaining({ code: 'not-authentic' }))
+  it('opens with no other data key, of no layer', () => {
+    const changed = (key: Buffer) => Buffer.from(key.map((byte, at) => (at === 0 ? byte ^ 1 : byte)))
+    const { outer, inner } = dataKey
+    const others = [
+      layers(changed(outer), inner),
+      ...(inner ? [layers(outer, changed(inner)), layers(inner, outer)] : []),
+    ]
+    for (const other of others) {
+      expect(() => unsealVersion(other, envelope, content)).toThrow(expect.objectContaining({ code: 'not-authentic' }))
+    }
   })
 
   it.each(Object.keys(content))('opens with another %s only if it is not bound to that', (field) => {
@@ -61,8 +74,7 @@ describe.each(envelopeVectors)('the envelope of $name', ({ name, dataKey, object
   })
 
   it('sealed anew is another one that opens the same way', () => {
-    const { form: _form, iv: _iv, sealedObjectKey: _sealed, ...key } = envelope
-    const again = sealForVersion(dataKey, key, content, objectKey, (size) => Buffer.alloc(size, 9))
+    const again = sealForVersion(dataKey, envelopeKeyOf(envelope), content, objectKey, (size) => Buffer.alloc(size, 9))
     expect(again.sealedObjectKey).not.toEqual(envelope.sealedObjectKey)
     expect(unsealVersion(dataKey, again, content)).toEqual(objectKey)
   })

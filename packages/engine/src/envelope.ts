@@ -5,16 +5,18 @@
  * @module
  */
 
-import { CanonicalDigest, CryptoError, deriveKek, sealKey, unsealKey, zero } from '@strongroom/crypto'
-import type { CustomerEnvelope, Envelope, KmsEnvelope, PlainEnvelope } from './envelope-record.ts'
+import { CanonicalDigest, CryptoError, deriveKek, type KekBinding, sealKey, unsealKey, zero } from '@strongroom/crypto'
+import { corrupt } from './codec.ts'
+import type { CustomerEnvelope, DualEnvelope, Envelope, KmsEnvelope, PlainEnvelope } from './envelope-record.ts'
 import { ivBytes } from './envelope-record.ts'
 import { idBytes, type Random } from './ids.ts'
-import type { ObjectVersion, StoredData } from './object-record.ts'
+import type { LayerKeys } from './layer-keys.ts'
+import { type ObjectVersion, type StoredData, streamBits } from './object-record.ts'
 
-type KeyOf<E extends Envelope> = Omit<E, 'form' | 'iv' | 'sealedObjectKey'>
+type KeyOf<E extends Envelope> = Omit<E, 'form' | 'iv' | 'sealedObjectKey' | 'sealedInnerKey'>
 
 /** Which data key protects a version: an envelope without what is sealed. */
-export type EnvelopeKey = KeyOf<PlainEnvelope> | KeyOf<KmsEnvelope> | KeyOf<CustomerEnvelope>
+export type EnvelopeKey = KeyOf<PlainEnvelope> | KeyOf<KmsEnvelope> | KeyOf<DualEnvelope> | KeyOf<CustomerEnvelope>
 
 /** What a version's object key is bound to, besides the key that seals it. */
 export type BoundContent = Pick<ObjectVersion, 'sequence' | 'isNull' | 'sizeBytes' | 'etag' | 'checksum' | 'data'> & {
@@ -38,10 +40,10 @@ const uploadLabel = 'strongroom upload v1'
 
 /** Seals an object key for a version. The data key stays the caller's. */
 export function sealForVersion(
-  dataKey: Uint8Array,
+  dataKey: LayerKeys,
   key: EnvelopeKey,
   content: BoundContent,
-  objectKey: Uint8Array,
+  objectKey: LayerKeys,
   random: Random,
 ): Envelope {
   return seal(dataKey, key, 'object', versionDigest(key, content), objectKey, random)
@@ -49,17 +51,17 @@ export function sealForVersion(
 
 /** Seals an object key for an upload. The data key stays the caller's. */
 export function sealForUpload(
-  dataKey: Uint8Array,
+  dataKey: LayerKeys,
   key: EnvelopeKey,
   upload: BoundUpload,
-  objectKey: Uint8Array,
+  objectKey: LayerKeys,
   random: Random,
 ): Envelope {
   return seal(dataKey, key, 'upload', uploadDigest(key, upload), objectKey, random)
 }
 
-/** The object key of a version; the caller zeroes it. @throws CryptoError `not-authentic` */
-export function unsealVersion(dataKey: Uint8Array, envelope: Envelope, content: BoundContent): Buffer {
+/** The object key of a version, for each layer; the caller zeroes it. @throws CryptoError `not-authentic` */
+export function unsealVersion(dataKey: LayerKeys, envelope: Envelope, content: BoundContent): LayerKeys {
   if (envelope.form === 'object') return unseal(dataKey, envelope, versionDigest(envelope, content))
   // An SSE-C object that was completed without its key keeps the upload's envelope; its part table belongs to the upload's id.
   // No other mode has that excuse: with an upload's old envelope, a record could be made to say anything.
@@ -68,38 +70,68 @@ export function unsealVersion(dataKey: Uint8Array, envelope: Envelope, content: 
   return unseal(dataKey, envelope, uploadDigest(envelope, { ...content, uploadId }))
 }
 
-/** The object key of an upload; the caller zeroes it. @throws CryptoError `not-authentic` */
-export function unsealUpload(dataKey: Uint8Array, envelope: Envelope, upload: BoundUpload): Buffer {
+/** The object key of an upload, for each layer; the caller zeroes it. @throws CryptoError `not-authentic` */
+export function unsealUpload(dataKey: LayerKeys, envelope: Envelope, upload: BoundUpload): LayerKeys {
   return unseal(dataKey, envelope, uploadDigest(envelope, upload))
 }
 
 /** The key part of an envelope: for sealing another object key under the same data key. */
 export function envelopeKeyOf(envelope: Envelope): EnvelopeKey {
   const { form: _form, iv: _iv, sealedObjectKey: _sealed, ...key } = envelope
-  return key
+  if (key.mode !== 'dsse-kms') return key
+  const { sealedInnerKey: _inner, ...dual } = key
+  return dual
 }
 
+/** Frozen: the domain of the KEKs of inner layers. */
+const innerDomain = 'dsse-kms/inner'
+
 function seal(
-  dataKey: Uint8Array,
+  dataKey: LayerKeys,
   key: EnvelopeKey,
   form: Envelope['form'],
   digest: Uint8Array,
-  objectKey: Uint8Array,
+  objectKey: LayerKeys,
   random: Random,
 ): Envelope {
   const iv = random(ivBytes)
-  const kek = deriveKek(dataKey, { iv, domain: key.mode, digest })
+  const sealedObjectKey = sealUnder(dataKey.outer, { iv, domain: key.mode, digest }, objectKey.outer, random)
+  if (key.mode !== 'dsse-kms') return { ...key, form, iv, sealedObjectKey }
+  const [innerDataKey, innerKey] = [innerOf(dataKey), innerOf(objectKey)]
+  const sealedInnerKey = sealUnder(innerDataKey, { iv, domain: innerDomain, digest }, innerKey, random)
+  return { ...key, form, iv, sealedObjectKey, sealedInnerKey }
+}
+
+function unseal(dataKey: LayerKeys, envelope: Envelope, digest: Uint8Array): LayerKeys {
+  const { iv, mode, sealedObjectKey } = envelope
+  const outer = unsealUnder(dataKey.outer, { iv, domain: mode, digest }, sealedObjectKey)
+  if (mode !== 'dsse-kms') return { outer }
   try {
-    return { ...key, form, iv, sealedObjectKey: sealKey(kek, objectKey, random) }
+    const inner = unsealUnder(innerOf(dataKey), { iv, domain: innerDomain, digest }, envelope.sealedInnerKey)
+    return { outer, inner }
+  } catch (error) {
+    zero(outer)
+    throw error
+  }
+}
+
+function innerOf({ inner }: LayerKeys): Buffer {
+  return inner ?? corrupt('an envelope of two layers needs keys for both')
+}
+
+function sealUnder(dataKey: Uint8Array, binding: KekBinding, key: Uint8Array, random: Random): Buffer {
+  const kek = deriveKek(dataKey, binding)
+  try {
+    return sealKey(kek, key, random)
   } finally {
     zero(kek)
   }
 }
 
-function unseal(dataKey: Uint8Array, envelope: Envelope, digest: Uint8Array): Buffer {
-  const kek = deriveKek(dataKey, { iv: envelope.iv, domain: envelope.mode, digest })
+function unsealUnder(dataKey: Uint8Array, binding: KekBinding, sealedKey: Uint8Array): Buffer {
+  const kek = deriveKek(dataKey, binding)
   try {
-    return unsealKey(kek, envelope.sealedObjectKey)
+    return unsealKey(kek, sealedKey)
   } finally {
     zero(kek)
   }
@@ -131,11 +163,7 @@ function versionDigest(key: EnvelopeKey, content: BoundContent): Buffer {
 function digestData(digest: CanonicalDigest, data: StoredData): void {
   digest.text(data.kind)
   if (data.kind === 'single') {
-    digest
-      .bytes(data.blobId)
-      .uint(data.isInline ? 1 : 0)
-      .bytes(data.nonce)
-      .bytes(data.sealedKey)
+    digest.bytes(data.blobId).uint(streamBits(data)).bytes(data.nonce).bytes(data.sealedKey)
   } else if (data.kind === 'manifest') {
     digest.bytes(data.id).uint(data.partCount).uint(data.chunkCount).bytes(data.tableDigest).bytes(data.sealedTableKey)
   }

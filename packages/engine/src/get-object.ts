@@ -5,7 +5,6 @@
  * @module
  */
 
-import { zero } from '@strongroom/crypto'
 import type { EntryVersion, Snapshot } from '@strongroom/storage'
 import { findBody, openBody } from './body-reader.ts'
 import { bucketIdOf } from './bucket-access.ts'
@@ -17,6 +16,7 @@ import type { Bucket, ObjectHead, ReadHead, ReadObject, ReadObjectInput } from '
 import { findDataKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
 import { type ReadableVersion, readableVersion } from './find-version.ts'
+import { zeroLayers } from './layer-keys.ts'
 import type { ObjectVersion } from './object-record.ts'
 import { checkKeyClass, openVersion } from './open-version.ts'
 import { encryptionInfoOf, formatEtag } from './presentation.ts'
@@ -65,7 +65,7 @@ async function getOnce(
     try {
       return { ...readHead(input.bucket, input.name, record, plan), body: await openBody(context, source, objectKey) }
     } finally {
-      zero(objectKey)
+      zeroLayers(objectKey)
     }
   } catch (error) {
     source.release()
@@ -92,7 +92,7 @@ export async function verifyCustomerKey(
 ): Promise<void> {
   if (record.envelope.mode !== 'sse-c') return
   const found = await findDataKey(context, snapshot, record.envelope)
-  zero(await openVersion(context, found, dataKeyTarget(input), record, input.customerKey))
+  zeroLayers(await openVersion(context, found, dataKeyTarget(input), record, input.customerKey))
 }
 
 function dataKeyTarget({ requester, bucket, name }: ReadObjectInput) {

@@ -24,6 +24,7 @@ export {
 } from './housekeeping-records.ts'
 export { blobIdBytes, formatId, idBytes, parseId, sessionIdBytes } from './ids.ts'
 export { decodeKeyRecord, type KeyRecord } from './key-record.ts'
+export { type LayerKeys, zeroLayers } from './layer-keys.ts'
 export {
   type DeleteMarker,
   decodeObjectRecord,
@@ -39,6 +40,7 @@ export { includedBitmap, isIncluded } from './reclaimer.ts'
 export { RecordStore } from './record-store.ts'
 export { isKeyInKms, type MissingDataKey, openStoredDataKey } from './stored-data-key.ts'
 export * from './tables.ts'
+export { openRange, storedSize } from './two-layers.ts'
 export {
   decodePartRecord,
   decodeUploadRecord,

@@ -29,6 +29,8 @@ export interface StoredStream {
   readonly blobId: Uint8Array
   /** In the metadata store (`data/blobId`), or a blob of the blob store. */
   readonly isInline: boolean
+  /** Sealed twice (DSSE-KMS). Absent: once. */
+  readonly layers?: 2
   readonly nonce: Uint8Array
   readonly sealedKey: Uint8Array
 }
@@ -115,20 +117,31 @@ export function readChecksum(reader: RecordReader): ObjectChecksum {
   return { algorithm, type, value: reader.text(64) }
 }
 
+const inlineBit = 1
+const twoLayersBit = 2
+
+/** What is stored of a stream in a byte of flags. Frozen: records and envelopes depend on it. */
+export function streamBits({ isInline, layers }: Pick<StoredStream, 'isInline' | 'layers'>): number {
+  return (isInline ? inlineBit : 0) | (layers === 2 ? twoLayersBit : 0)
+}
+
 /** Appends a stream. */
 export function writeStream(writer: RecordWriter, stream: StoredStream): void {
-  writer.u8(stream.isInline ? 1 : 0).fixed(stream.blobId, blobIdBytes)
+  writer.u8(streamBits(stream)).fixed(stream.blobId, blobIdBytes)
   writer.fixed(stream.nonce, streamNonceBytes).fixed(stream.sealedKey, sealedKeyBytes)
 }
 
 /** Takes off what {@link writeStream} appended; byte fields are views of the record. */
 export function readStream(reader: RecordReader): StoredStream {
-  return {
-    isInline: reader.oneOf([false, true]),
+  const set = reader.u8()
+  if (set > (inlineBit | twoLayersBit)) reader.fail('an unknown kind of stream')
+  const stream = {
+    isInline: (set & inlineBit) !== 0,
     blobId: reader.fixed(blobIdBytes),
     nonce: reader.fixed(streamNonceBytes),
     sealedKey: reader.fixed(sealedKeyBytes),
   }
+  return set & twoLayersBit ? { ...stream, layers: 2 } : stream
 }
 
 function writeData(writer: RecordWriter, data: StoredData): void {

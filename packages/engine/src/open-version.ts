@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CryptoError, zero } from '@strongroom/crypto'
+import { CryptoError } from '@strongroom/crypto'
 import type { EngineContext } from './context.ts'
 import type { CustomerKey } from './contract.ts'
 import { type DataKeyTarget, openDataKey } from './data-keys.ts'
@@ -12,6 +12,7 @@ import { EngineError } from './engine-error.ts'
 import { type BoundContent, unsealVersion } from './envelope.ts'
 import type { Envelope } from './envelope-record.ts'
 import type { KeyHandle } from './key-registry.ts'
+import { type LayerKeys, zeroLayers } from './layer-keys.ts'
 import type { ObjectVersion } from './object-record.ts'
 
 /**
@@ -35,7 +36,7 @@ export function boundContentOf(bucketId: Uint8Array, name: string, record: Objec
 }
 
 /**
- * The object key of a version; the caller zeroes it.
+ * The object key of a version, for each layer; the caller zeroes it.
  *
  * @param found what `findDataKey` found
  * @throws EngineError `AccessDenied` for the wrong client's key (row 15), and what `openDataKey` throws
@@ -47,7 +48,7 @@ export async function openVersion(
   target: DataKeyTarget,
   record: ObjectVersion,
   customerKey: CustomerKey | undefined,
-): Promise<Buffer> {
+): Promise<LayerKeys> {
   const { envelope, details } = record
   const dataKey = await openDataKey(context, found, target, envelope, details.context, customerKey)
   try {
@@ -56,7 +57,7 @@ export async function openVersion(
     if (envelope.mode === 'sse-c' && error instanceof CryptoError) throw wrongCustomerKey(context, error)
     throw error
   } finally {
-    zero(dataKey)
+    zeroLayers(dataKey)
   }
 }
 

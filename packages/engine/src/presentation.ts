@@ -25,7 +25,7 @@ export function encryptionInfoOf(envelope: Envelope, context: Uint8Array | undef
       return { mode: 'sse-c', customerKeyMd5: Buffer.from(envelope.keyMd5).toString('base64') }
     default:
       return {
-        mode: 'sse-kms',
+        mode: envelope.mode,
         keyId: envelope.shownKeyId,
         bucketKeyEnabled: envelope.bucketKey,
         ...(context ? { context: Buffer.from(context).toString('base64') } : undefined),

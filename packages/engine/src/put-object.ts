@@ -14,6 +14,7 @@ import { type NewDataKey, newDataKey } from './data-keys.ts'
 import { planEncryption, storedContext } from './encryption-plan.ts'
 import { EngineError } from './engine-error.ts'
 import { sealForVersion } from './envelope.ts'
+import { type LayerKeys, newLayerKeys, zeroLayers } from './layer-keys.ts'
 import { type NewVersion, putVersion } from './new-version.ts'
 import { decodeObjectHead, type ObjectVersion, type StoredData } from './object-record.ts'
 import { objectKey } from './tables.ts'
@@ -27,11 +28,11 @@ export async function putObject(context: EngineContext, input: PutObjectInput): 
   await checkEarly(context, input, bucketId)
   const target = { requester, bucketId, bucketName: bucket.name, name }
   const fresh = await newDataKey(context, target, plan)
-  const objectKeyBytes = Buffer.from(context.random(keySizeBytes))
+  const keys = newLayerKeys(context.random, fresh.dataKey)
   const streamKey = Buffer.from(context.random(keySizeBytes))
   try {
     const wantsMd5 = plan.mode === 'none' || plan.mode === 'sse-s3'
-    const body = await writeBody(context, input.body, streamKey, wantsMd5)
+    const body = await writeBody(context, input.body, streamKey, wantsMd5, keys.inner)
     const digest = (wantsMd5 ? body.md5 : undefined) ?? context.random(16)
     const sealed: SealedObject = {
       input,
@@ -39,15 +40,16 @@ export async function putObject(context: EngineContext, input: PutObjectInput): 
       body,
       etag: { digest, partCount: 0 },
       data: body.stream
-        ? { kind: 'single', ...body.stream, sealedKey: sealKey(objectKeyBytes, streamKey, context.random) }
+        ? { kind: 'single', ...body.stream, sealedKey: sealKey(keys.outer, streamKey, context.random) }
         : { kind: 'none' },
       clientContext: storedContext(plan),
       fresh,
-      objectKey: objectKeyBytes,
+      objectKey: keys,
     }
     return await commitObject(context, sealed)
   } finally {
-    zero(fresh.dataKey, objectKeyBytes, streamKey)
+    zeroLayers(fresh.dataKey, keys)
+    zero(streamKey)
   }
 }
 
@@ -59,7 +61,7 @@ interface SealedObject {
   readonly data: StoredData
   readonly clientContext: Uint8Array | undefined
   readonly fresh: NewDataKey
-  readonly objectKey: Uint8Array
+  readonly objectKey: LayerKeys
 }
 
 /** A condition that fails now is not worth a body: the commit looks again. */

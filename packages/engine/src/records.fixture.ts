@@ -82,12 +82,25 @@ export const envelopes: fc.Arbitrary<Envelope> = fc.oneof(
     bucketKey: fc.boolean(),
     dataKeyCiphertext: bytesOf(1, 200),
   }),
+  fc.record({
+    mode: fc.constant('dsse-kms' as const),
+    ...envelopeCommon,
+    keyId: bytesOf(16),
+    keyVersion: fc.integer({ min: 1, max: 1_000 }),
+    shownKeyId: text,
+    bucketKey: fc.constant(false),
+    dataKeyCiphertext: bytesOf(1, 200),
+    sealedInnerKey: bytesOf(64),
+    innerDataKeyCiphertext: bytesOf(1, 200),
+  }),
 )
 
-const stream = { blobId: bytesOf(24), isInline: fc.boolean(), nonce: bytesOf(12), sealedKey: bytesOf(64) }
+const plainStream = { blobId: bytesOf(24), isInline: fc.boolean(), nonce: bytesOf(12), sealedKey: bytesOf(64) }
+const stream = { ...plainStream, layers: fc.constant(2 as const) }
 
 const datas: fc.Arbitrary<StoredData> = fc.oneof(
   fc.record({ kind: fc.constant('none' as const) }),
+  fc.record({ kind: fc.constant('single' as const), ...plainStream }),
   fc.record({ kind: fc.constant('single' as const), ...stream }),
   fc.record({
     kind: fc.constant('manifest' as const),
@@ -131,7 +144,10 @@ export const objectRecords: fc.Arbitrary<ObjectRecord> = fc.oneof(
     }),
 )
 
-export const segments: fc.Arbitrary<Segment> = fc.record({ sizeBytes: size, ...stream })
+export const segments: fc.Arbitrary<Segment> = fc.oneof(
+  fc.record({ sizeBytes: size, ...plainStream }),
+  fc.record({ sizeBytes: size, ...stream }),
+)
 
 export const partRecords: fc.Arbitrary<PartRecord> = fc
   .record({

@@ -7,11 +7,12 @@
 
 import { KmsError, type KmsErrorCode } from '@strongroom/kms'
 import type { EngineContext } from './context.ts'
-import { plainDataKey } from './data-keys.ts'
+import { decryptLayers, plainDataKey } from './data-keys.ts'
 import { kmsContext, parseStoredContext } from './encryption-plan.ts'
 import { EngineError } from './engine-error.ts'
 import type { Envelope } from './envelope-record.ts'
 import type { KeyRecord } from './key-record.ts'
+import type { LayerKeys } from './layer-keys.ts'
 
 /** Why a data key cannot be had. `refused`: the KMS says that the sealed key is not what it made for this place. */
 export type MissingDataKey =
@@ -24,7 +25,7 @@ export type MissingDataKey =
   | 'refused'
 
 /** The caller zeroes `dataKey`. */
-export type StoredDataKey = { readonly dataKey: Buffer } | { readonly missing: MissingDataKey }
+export type StoredDataKey = { readonly dataKey: LayerKeys } | { readonly missing: MissingDataKey }
 
 const kmsReasons: Partial<Readonly<Record<KmsErrorCode, MissingDataKey>>> = {
   'key-disabled': 'key-locked',
@@ -52,12 +53,12 @@ export async function openStoredDataKey(
 ): Promise<StoredDataKey> {
   if (envelope.mode === 'sse-c') return { missing: 'client-held' }
   try {
-    if (envelope.mode === 'none') return { dataKey: plainDataKey(context, envelope.keyringKeyId, envelope.salt) }
+    if (envelope.mode === 'none') {
+      return { dataKey: { outer: plainDataKey(context, envelope.keyringKeyId, envelope.salt) } }
+    }
     if (!keyRecord || keyRecord.state === 'deleted') return { missing: 'key-destroyed' }
-    const { keyVersion, dataKeyCiphertext, bucketKey } = envelope
-    const associated = kmsContext(place.bucketName, place.name, bucketKey, parseStoredContext(clientContext))
-    const opened = await context.kms.decrypt(keyRecord.name, keyVersion, dataKeyCiphertext, associated)
-    return { dataKey: Buffer.from(opened.buffer, opened.byteOffset, opened.length) }
+    const associated = kmsContext(place.bucketName, place.name, envelope.bucketKey, parseStoredContext(clientContext))
+    return { dataKey: await decryptLayers(context, keyRecord.name, envelope, associated) }
   } catch (error) {
     const missing = error instanceof KmsError ? kmsReasons[error.code] : undefined
     if (missing) return { missing }

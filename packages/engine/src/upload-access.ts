@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CryptoError, unsealKey, zero } from '@strongroom/crypto'
+import { CryptoError, unsealKey } from '@strongroom/crypto'
 import type { Entry, Snapshot } from '@strongroom/storage'
 import { bucketIdOf } from './bucket-access.ts'
 import type { CommitDraft } from './commit-draft.ts'
@@ -17,6 +17,7 @@ import { unsealUpload } from './envelope.ts'
 import type { Envelope } from './envelope-record.ts'
 import { idBytes, parseId } from './ids.ts'
 import type { KeyHandle } from './key-registry.ts'
+import { type LayerKeys, zeroLayers } from './layer-keys.ts'
 import { readSession } from './session.ts'
 import { uploadKey } from './tables.ts'
 import type { UploadRecord } from './upload-record.ts'
@@ -36,8 +37,8 @@ export interface FoundUpload extends UploadPlace {
 
 /** Keys of an upload. The owner zeroes them. */
 export interface UploadKeys {
-  readonly dataKey: Buffer
-  readonly objectKey: Buffer
+  readonly dataKey: LayerKeys
+  readonly objectKey: LayerKeys
 }
 
 /** Most parts of an upload; they are numbered from 1. */
@@ -149,22 +150,29 @@ export async function openUpload(
     const bound = { bucketId, name, uploadId, context: details.context }
     return { dataKey, objectKey: unsealUpload(dataKey, envelope, bound) }
   } catch (error) {
-    zero(dataKey)
+    zeroLayers(dataKey)
     throw envelope.mode === 'sse-c' && error instanceof CryptoError ? parametersDiffer(error) : error
   }
 }
 
-/** The key under which the keys of the parts are sealed; the caller zeroes it. @throws EngineError as `openUpload` */
+/**
+ * The key under which the keys of the parts are sealed, and with two layers the object key of the inner one; the caller zeroes
+ * them.
+ *
+ * @throws EngineError as `openUpload`
+ */
 export async function openTableKey(
   context: EngineContext,
   key: KeyHandle | undefined,
   target: UploadTarget,
   found: FoundUpload,
-): Promise<Buffer> {
+): Promise<LayerKeys> {
   const keys = await openUpload(context, key, target, found)
   try {
-    return unsealKey(keys.objectKey, found.record.sealedTableKey)
+    const { outer, inner } = keys.objectKey
+    const tableKey = unsealKey(outer, found.record.sealedTableKey)
+    return inner ? { outer: tableKey, inner: Buffer.from(inner) } : { outer: tableKey }
   } finally {
-    zero(keys.dataKey, keys.objectKey)
+    zeroLayers(keys.dataKey, keys.objectKey)
   }
 }

@@ -7,7 +7,7 @@
 
 import { checksumOf, combineCrc, unsealKey, zero } from '@strongroom/crypto'
 import type { Snapshot } from '@strongroom/storage'
-import { readBody } from './body-reader.ts'
+import { type BodySource, findBody, openBody } from './body-reader.ts'
 import type { EngineContext } from './context.ts'
 import type { ChecksumAlgorithm, ObjectChecksum, UploadedPart, UploadPartCopyInput } from './contract.ts'
 import {
@@ -23,6 +23,8 @@ import {
 } from './copy-source.ts'
 import { findDataKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
+import type { KeyHandle } from './key-registry.ts'
+import { type LayerKeys, zeroLayers } from './layer-keys.ts'
 import type { ObjectVersion } from './object-record.ts'
 import { hasMd5Etags } from './part-etag.ts'
 import { checkPartNumber, checkPartSize, putPart, uploadedPartOf } from './put-part.ts'
@@ -46,68 +48,83 @@ export function uploadPartCopy(context: EngineContext, input: UploadPartCopyInpu
   return copyFrom(() => copyOnce(context, input))
 }
 
-/** What is copied: a span of a version, opened. */
-interface OpenSpan {
+/** What a copy needs of the state in which it found its source and its upload. */
+interface FoundPart {
+  readonly upload: FoundUpload
   readonly record: ObjectVersion
   readonly span: ByteSpan
-  readonly upload: FoundUpload
-  /** Under which the keys of the upload's parts are sealed. */
-  readonly tableKey: Uint8Array
-  /** Absent for an empty span: nothing is to be opened. */
-  readonly sourceKey: Uint8Array | undefined
+  readonly uploadKey: KeyHandle | undefined
+  readonly sourceKey: KeyHandle | undefined
+  /** The stored streams to share, or the data to be read: to be opened or released. */
+  readonly data: StoredRun | BodySource
 }
 
-/** A part that shares its data, or the data to be read, and under which key the part's is to be sealed. */
-interface PreparedPart {
-  readonly upload: FoundUpload
-  readonly record: ObjectVersion
-  readonly span: ByteSpan
-  /** The caller zeroes it. */
-  readonly tableKey: Buffer
+/** A part that shares its data, or the data to be read, and under which keys the part's are to be sealed. */
+interface PreparedPart extends Pick<FoundPart, 'upload' | 'span'> {
+  /** The caller zeroes them. */
+  readonly keys: LayerKeys
   readonly part: PartRecord | OpenContent
 }
 
 async function copyOnce(context: EngineContext, input: UploadPartCopyInput): Promise<CopiedPart> {
-  const prepared = await withSnapshot(context, (snapshot) => prepare(context, snapshot, input))
+  const found = await withSnapshot(context, (snapshot) => find(context, snapshot, input))
+  // The snapshot is released: the KMS may take its time.
   try {
-    const part = await storePrepared(context, input.partNumber, prepared)
-    return { ...part, ...sourceVersionOf(input.source, prepared.record) }
+    const prepared = await prepare(context, input, found)
+    try {
+      const part = await storePrepared(context, input.partNumber, prepared)
+      return { ...part, ...sourceVersionOf(input.source, found.record) }
+    } finally {
+      zeroLayers(prepared.keys)
+    }
   } finally {
-    zero(prepared.tableKey)
+    if ('release' in found.data) found.data.release()
   }
 }
 
-async function prepare(context: EngineContext, snapshot: Snapshot, input: UploadPartCopyInput): Promise<PreparedPart> {
+async function find(context: EngineContext, snapshot: Snapshot, input: UploadPartCopyInput): Promise<FoundPart> {
   const upload = await findUpload(context, snapshot, uploadPlaceOf(input))
   checkUploadCustomerKey(upload.record.envelope, input.customerKey)
   const record = await findSource(context, snapshot, input.source)
   const span = spanOf(input.range, record.sizeBytes)
   checkPartSize(span.length)
-  // An empty object has nothing to open; but the wrong client's key is refused all the same.
+  const uploadKey = await findDataKey(context, snapshot, upload.record.envelope)
+  const sourceKey = await findDataKey(context, snapshot, record.envelope)
+  const run = await sharedRun(context, snapshot, upload, record, span)
+  // Last: what was found has to be opened or released.
+  const data = run ?? (await findBody(context, snapshot, record, span))
+  return { upload, record, span, uploadKey, sourceKey, data }
+}
+
+async function prepare(context: EngineContext, input: UploadPartCopyInput, found: FoundPart): Promise<PreparedPart> {
+  const { upload, record, span, data } = found
+  // An empty span has nothing to open; but the wrong client's key is refused all the same.
   const needsKey = span.length > 0 || record.envelope.mode === 'sse-c'
-  const opened = needsKey ? await openSource(context, snapshot, input.requester, input.source, record) : undefined
-  const key = await findDataKey(context, snapshot, upload.record.envelope)
-  const tableKey = await openTableKey(context, key, input, upload).catch((error: unknown) => {
-    if (opened) zero(opened)
-    throw error
-  })
+  const opened = needsKey
+    ? await openSource(context, found.sourceKey, input.requester, input.source, record)
+    : undefined
   try {
-    const sourceKey = span.length > 0 ? opened : undefined
-    const shared = await sharedPart(context, snapshot, { record, span, upload, tableKey, sourceKey })
-    const part = shared ?? (await readBody(context, snapshot, record, sourceKey ?? Buffer.alloc(0), span))
-    return { upload, record, span, tableKey, part }
-  } catch (error) {
-    zero(tableKey)
-    throw error
+    const keys = await openTableKey(context, found.uploadKey, input, upload)
+    try {
+      const part =
+        'release' in data ? await openBody(context, data, opened ?? noKeys) : share(context, found, data, opened, keys)
+      return { upload, span, keys, part }
+    } catch (error) {
+      zeroLayers(keys)
+      throw error
+    }
   } finally {
-    if (opened) zero(opened)
+    zeroLayers(opened)
   }
 }
+
+/** For what has nothing to open. */
+const noKeys: LayerKeys = { outer: Buffer.alloc(0) }
 
 async function storePrepared(
   context: EngineContext,
   number: number,
-  { upload, span, tableKey, part }: PreparedPart,
+  { upload, span, keys, part }: PreparedPart,
 ): Promise<UploadedPart> {
   if ('segments' in part) {
     await context.commits.run(
@@ -121,7 +138,7 @@ async function storePrepared(
   const stored = await passOn(part, (content) => {
     const algorithm = upload.record.checksum?.algorithm
     const body = { sizeBytes: span.length, content, ...(algorithm ? { checksum: { algorithm } } : undefined) }
-    return storePart(context, upload, number, body, tableKey)
+    return storePart(context, upload, number, body, keys)
   })
   context.figures.copiesRewritten += 1
   return stored
@@ -144,52 +161,66 @@ interface StoredRun {
   readonly md5: Uint8Array | undefined
   /** Of the algorithm asked for. */
   readonly checksum: ObjectChecksum | undefined
-  /** The key that the segments' keys are sealed under. The caller zeroes it. */
-  readonly streamsKey: Buffer
 }
 
-/** The record of a part that shares its data, or `undefined` if the data has to be read. */
-async function sharedPart(
+/** The stored streams that a part can share, or `undefined` if the data has to be read. */
+async function sharedRun(
   context: EngineContext,
   snapshot: Snapshot,
-  opened: OpenSpan,
-): Promise<PartRecord | undefined> {
-  const { upload, span, tableKey } = opened
+  upload: FoundUpload,
+  record: ObjectVersion,
+  span: ByteSpan,
+): Promise<StoredRun | undefined> {
   const algorithm = upload.record.checksum?.algorithm
-  const run = await storedRun(context, snapshot, opened, algorithm)
-  if (!run) return undefined
+  const run = await storedRun(context, snapshot, record, span, algorithm)
+  if (!run || run.segments.length > maxSharedSegments) return undefined
+  const lacksDigest = (hasMd5Etags(upload) && !run.md5) || (algorithm !== undefined && !run.checksum)
+  // The keys of inner layers are derived from those of one object or upload: streams of another do not fit in.
+  const hasInner = [upload.record.envelope, record.envelope].some(({ mode }) => mode === 'dsse-kms')
+  return lacksDigest || (hasInner && run.segments.length > 0) ? undefined : run
+}
+
+/** The record of a part that shares its data. @param opened the source's object key; all keys stay the caller's */
+function share(
+  context: EngineContext,
+  { upload, span, record }: FoundPart,
+  run: StoredRun,
+  opened: LayerKeys | undefined,
+  keys: LayerKeys,
+): PartRecord {
+  const { data } = record
+  const streamsKey =
+    data.kind === 'manifest' && opened ? unsealKey(opened.outer, data.sealedTableKey) : Buffer.from(opened?.outer ?? [])
   try {
-    const wantsMd5 = hasMd5Etags(upload)
-    const lacksDigest = (wantsMd5 && !run.md5) || (algorithm !== undefined && !run.checksum)
-    if (lacksDigest || run.segments.length > maxSharedSegments) return undefined
     return {
       lastModifiedMs: Math.trunc(context.now()),
       sizeBytes: span.length,
-      etag: (wantsMd5 ? run.md5 : undefined) ?? context.random(16),
+      etag: (hasMd5Etags(upload) ? run.md5 : undefined) ?? context.random(16),
       ...(run.checksum ? { checksum: run.checksum } : undefined),
       segments: run.segments.map((segment) => ({
         ...segment,
-        sealedKey: resealKey(run.streamsKey, segment.sealedKey, tableKey, context.random),
+        sealedKey: resealKey(streamsKey, segment.sealedKey, keys.outer, context.random),
       })),
     }
   } finally {
-    zero(run.streamsKey)
+    zero(streamsKey)
   }
 }
 
 async function storedRun(
   context: EngineContext,
   snapshot: Snapshot,
-  { record, span, sourceKey }: OpenSpan,
+  record: ObjectVersion,
+  span: ByteSpan,
   algorithm: ChecksumAlgorithm | undefined,
 ): Promise<StoredRun | undefined> {
   const { data, sizeBytes } = record
-  if (!sourceKey || data.kind === 'none') return emptyRun(algorithm)
+  if (span.length === 0 || data.kind === 'none') return emptyRun(algorithm)
   if (data.kind === 'single') {
     if (span.length !== sizeBytes) return undefined
     const { kind: _, ...stream } = data
     const checksum = checksumOfRun([record], algorithm)
-    return { segments: [{ ...stream, sizeBytes }], md5: md5Of(record), checksum, streamsKey: Buffer.from(sourceKey) }
+    return { segments: [{ ...stream, sizeBytes }], md5: md5Of(record), checksum }
   }
   const table = await tableOf(context, snapshot, record)
   const first = table?.offsets.lastIndexOf(span.offset) ?? -1
@@ -197,16 +228,15 @@ async function storedRun(
   if (!table || first < 0 || end <= first) return undefined
   const parts = table.parts.slice(first, end)
   const segments = parts.flatMap((part) => part.segments)
-  const streamsKey = unsealKey(sourceKey, data.sealedTableKey)
   // The entity tags of parts are not kept: there is no MD5 of a run.
-  return { segments, md5: undefined, checksum: checksumOfRun(parts, algorithm), streamsKey }
+  return { segments, md5: undefined, checksum: checksumOfRun(parts, algorithm) }
 }
 
 function emptyRun(algorithm: ChecksumAlgorithm | undefined): StoredRun {
   const nothing = Buffer.alloc(0)
   const value = algorithm && checksumOf(algorithm, nothing).toString('base64')
   const checksum = algorithm && value ? ({ algorithm, type: 'FULL_OBJECT', value } as const) : undefined
-  return { segments: [], md5: checksumOf('MD5', nothing), checksum, streamsKey: Buffer.alloc(0) }
+  return { segments: [], md5: checksumOf('MD5', nothing), checksum }
 }
 
 /** The checksum of consecutive streams from theirs, where they have it and it combines. */

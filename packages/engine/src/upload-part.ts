@@ -11,6 +11,7 @@ import type { EngineContext } from './context.ts'
 import type { UploadedPart, UploadPartInput, WriteBody } from './contract.ts'
 import { findDataKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
+import { type LayerKeys, zeroLayers } from './layer-keys.ts'
 import { needsPartMd5, partEtag } from './part-etag.ts'
 import { checkPartNumber, checkPartSize, putPart, uploadedPartOf } from './put-part.ts'
 import { checkUploadCustomerKey, type FoundUpload, findUpload, openTableKey, uploadPlaceOf } from './upload-access.ts'
@@ -28,33 +29,33 @@ export async function uploadPart(context: EngineContext, input: UploadPartInput)
     checkUploadCustomerKey(upload.record.envelope, input.customerKey)
     return { found: upload, key: await findDataKey(context, snapshot, upload.record.envelope) }
   })
-  const tableKey = await openTableKey(context, key, input, found)
+  const keys = await openTableKey(context, key, input, found)
   try {
     const { checksum: asked, ...rest } = input.body
     const checksum = partChecksum(found.record.checksum, asked)
-    return await storePart(context, found, input.partNumber, checksum ? { ...rest, checksum } : rest, tableKey)
+    return await storePart(context, found, input.partNumber, checksum ? { ...rest, checksum } : rest, keys)
   } finally {
-    zero(tableKey)
+    zeroLayers(keys)
   }
 }
 
-/** Seals, stores and commits the body of a part. The table key stays the caller's. */
+/** Seals, stores and commits the body of a part. @param keys what `openTableKey` gave; stay the caller's */
 export async function storePart(
   context: EngineContext,
   upload: FoundUpload,
   number: number,
   content: WriteBody,
-  tableKey: Uint8Array,
+  keys: LayerKeys,
 ): Promise<UploadedPart> {
   const partKey = Buffer.from(context.random(keySizeBytes))
   try {
-    const body = await writeBody(context, content, partKey, needsPartMd5(context, upload))
+    const body = await writeBody(context, content, partKey, needsPartMd5(context, upload), keys.inner)
     const { sizeBytes, stream, checksum } = body
-    const segment = stream && { ...stream, sizeBytes, sealedKey: sealKey(tableKey, partKey, context.random) }
+    const segment = stream && { ...stream, sizeBytes, sealedKey: sealKey(keys.outer, partKey, context.random) }
     const record: PartRecord = {
       lastModifiedMs: Math.trunc(context.now()),
       sizeBytes,
-      etag: partEtag(context, upload, tableKey, body.md5),
+      etag: partEtag(context, upload, keys.outer, body.md5),
       ...(checksum ? { checksum } : undefined),
       segments: segment ? [segment] : [],
     }

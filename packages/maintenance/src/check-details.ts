@@ -4,8 +4,15 @@
  * @module
  */
 
-import { sealedSize } from '@strongroom/crypto'
-import { dataKey, decodeDetails, type Envelope, formatId, type Overflow, type StoredStream } from '@strongroom/engine'
+import {
+  dataKey,
+  decodeDetails,
+  type Envelope,
+  formatId,
+  type Overflow,
+  type StoredStream,
+  storedSize,
+} from '@strongroom/engine'
 import type { Entry } from '@strongroom/storage'
 import type { Place } from './findings.ts'
 import { type Inspection, isDamage } from './inspection.ts'
@@ -51,7 +58,7 @@ export async function checkStream(
   sizeBytes: number,
 ): Promise<void> {
   const blobId = formatId(stream.blobId)
-  const expected = sealedSize(sizeBytes)
+  const expected = storedSize(stream, sizeBytes)
   const stored = stream.isInline
     ? (await inspection.snapshot.get(dataKey.encode(stream.blobId)))?.value.length
     : await inspection.blobs.size(blobId)

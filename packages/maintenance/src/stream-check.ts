@@ -8,17 +8,15 @@
 import {
   CryptoError,
   cipherIds,
-  DareOpener,
   dare2,
   headerSizeBytes,
   packageCount,
   packageSizeBytes,
   sealedPackageSizeBytes,
   sealedSize,
-  unsealKey,
   zero,
 } from '@strongroom/crypto'
-import { dataKey, formatId, type StoredStream } from '@strongroom/engine'
+import { dataKey, formatId, type LayerKeys, openRange, type StoredStream, storedSize } from '@strongroom/engine'
 import { StorageError } from '@strongroom/storage'
 import type { Inspection } from './inspection.ts'
 import { withSnapshot } from './walk.ts'
@@ -29,19 +27,17 @@ export type StreamState = 'right' | 'damaged' | 'gone'
 /**
  * Authenticates every byte of a stream.
  *
- * @param streamsKey what the stream's own key is sealed under; stays the caller's
+ * @param streamKeys what the stream's own keys are sealed under; stay the caller's
  */
 export async function authenticateStream(
   inspection: Inspection,
   stream: StoredStream,
   sizeBytes: number,
-  streamsKey: Uint8Array,
+  streamKeys: LayerKeys,
 ): Promise<StreamState> {
-  let key: Buffer | undefined
-  let opener: DareOpener | undefined
+  let opener: ReturnType<typeof openRange>['opener'] | undefined
   try {
-    key = unsealKey(streamsKey, stream.sealedKey)
-    const checked = new DareOpener(key, { nonce: stream.nonce, plaintextSizeBytes: sizeBytes })
+    const checked = openRange(stream, sizeBytes, streamKeys, { offset: 0, length: sizeBytes }).opener
     opener = checked
     return await readAll(
       inspection,
@@ -55,7 +51,6 @@ export async function authenticateStream(
     throw error
   } finally {
     opener?.destroy()
-    if (key) zero(key)
   }
 }
 
@@ -65,7 +60,8 @@ export async function checkFraming(
   stream: StoredStream,
   sizeBytes: number,
 ): Promise<StreamState> {
-  const framing = new FramingCheck(stream.nonce, sizeBytes)
+  // Of two layers the outer one is on disk.
+  const framing = new FramingCheck(stream.nonce, stream.layers === 2 ? sealedSize(sizeBytes) : sizeBytes)
   return readAll(
     inspection,
     stream,
@@ -91,7 +87,7 @@ async function readAll(
       if (!entry) return 'gone'
       take(entry.value)
     } else {
-      for await (const chunk of inspection.blobs.read(formatId(stream.blobId), 0, sealedSize(sizeBytes))) {
+      for await (const chunk of inspection.blobs.read(formatId(stream.blobId), 0, storedSize(stream, sizeBytes))) {
         inspection.options.signal?.throwIfAborted()
         take(chunk)
       }

@@ -18,6 +18,7 @@ import {
   type Envelope,
   formatId,
   formatVersionId,
+  type LayerKeys,
   type MissingDataKey,
   type ObjectVersion,
   type Overflow,
@@ -31,6 +32,7 @@ import {
   unsealVersion,
   uploadKey,
   versionKey,
+  zeroLayers,
 } from '@strongroom/engine'
 import type { Entry } from '@strongroom/storage'
 import { hasChanged } from './check-details.ts'
@@ -139,8 +141,8 @@ class Verification {
   async #withObjectKey(
     owner: Owner,
     sizeBytes: number,
-    unseal: (dataKey: Uint8Array) => Buffer,
-    verify: (objectKey: Buffer | undefined) => Promise<void>,
+    unseal: (dataKey: LayerKeys) => LayerKeys,
+    verify: (objectKey: LayerKeys | undefined) => Promise<void>,
   ): Promise<void> {
     const { metadata, options, bucketName } = this.#inspection
     const { envelope, bucketId, name, details } = owner
@@ -156,44 +158,45 @@ class Verification {
       this.#inspection.skip(opened.missing as SkipReason, sizeBytes)
       return verify(undefined)
     }
-    let objectKeyBytes: Buffer | undefined
+    let objectKeyBytes: LayerKeys | undefined
     try {
       objectKeyBytes = unseal(opened.dataKey)
     } catch (error) {
       if (!(error instanceof CryptoError)) throw error
       return this.#found(owner, 'damaged-envelope', owner.place, 'the key to the data does not open')
     } finally {
-      zero(opened.dataKey)
+      zeroLayers(opened.dataKey)
     }
     try {
       await verify(objectKeyBytes)
     } finally {
-      zero(objectKeyBytes)
+      zeroLayers(objectKeyBytes)
     }
   }
 
   async #withTableKey(
     owner: Owner,
-    objectKeyBytes: Buffer | undefined,
+    objectKeyBytes: LayerKeys | undefined,
     sealedTableKey: Uint8Array,
-    verify: (tableKey: Buffer | undefined) => Promise<void>,
+    verify: (tableKey: LayerKeys | undefined) => Promise<void>,
   ): Promise<void> {
     if (!objectKeyBytes) return verify(undefined)
     let tableKey: Buffer
     try {
-      tableKey = unsealKey(objectKeyBytes, sealedTableKey)
+      tableKey = unsealKey(objectKeyBytes.outer, sealedTableKey)
     } catch (error) {
       if (!(error instanceof CryptoError)) throw error
       return this.#found(owner, 'damaged-envelope', owner.place, 'the key of the part table does not open')
     }
     try {
-      await verify(tableKey)
+      const { inner } = objectKeyBytes
+      await verify(inner ? { outer: tableKey, inner } : { outer: tableKey })
     } finally {
       zero(tableKey)
     }
   }
 
-  async #verifyVersion(owner: Owner, record: ObjectVersion, objectKeyBytes: Buffer | undefined): Promise<void> {
+  async #verifyVersion(owner: Owner, record: ObjectVersion, objectKeyBytes: LayerKeys | undefined): Promise<void> {
     const { data, sizeBytes } = record
     if (data.kind === 'single') await this.#verifyStream(owner, owner.place, data, sizeBytes, objectKeyBytes)
     if (data.kind !== 'manifest') return
@@ -208,7 +211,7 @@ class Verification {
     })
   }
 
-  async #verifyParts(owner: Owner, uploadId: Uint8Array, tableKey: Buffer | undefined): Promise<void> {
+  async #verifyParts(owner: Owner, uploadId: Uint8Array, tableKey: LayerKeys | undefined): Promise<void> {
     const range = rangeOf(partKey.prefix(uploadId))
     for await (const page of freshPagesOf(this.#inspection.metadata, range, pageSize)) {
       for (const entry of page) {
@@ -226,7 +229,7 @@ class Verification {
     owner: Owner,
     place: Place,
     segments: readonly Segment[],
-    tableKey: Buffer | undefined,
+    tableKey: LayerKeys | undefined,
   ): Promise<void> {
     for (const segment of segments) await this.#verifyStream(owner, place, segment, segment.sizeBytes, tableKey)
   }
@@ -236,12 +239,12 @@ class Verification {
     place: Place,
     stream: StoredStream,
     sizeBytes: number,
-    streamsKey: Buffer | undefined,
+    streamsKey: LayerKeys | undefined,
   ): Promise<void> {
     const blobId = formatId(stream.blobId)
     // The same bytes under the same nonce and key: copies seal that key anew, so it cannot tell them apart.
     const id = `${blobId}${formatId(stream.nonce)}`
-    const isKnown = this.#authenticated.has(id) && streamsKey !== undefined && opens(streamsKey, stream.sealedKey)
+    const isKnown = this.#authenticated.has(id) && streamsKey !== undefined && opens(streamsKey.outer, stream.sealedKey)
     if (isKnown) return
     const state: StreamState = streamsKey
       ? await authenticateStream(this.#inspection, stream, sizeBytes, streamsKey)

@@ -8,6 +8,7 @@ import { isAuthorised } from '@strongroom/accounts'
 import {
   checkCustomerKeyTransport,
   checkKmsTransport,
+  isKmsMethod,
   parseRequestTarget,
   type RequestTarget,
   resolveOperation,
@@ -85,7 +86,7 @@ async function answer(state: HandlerState, request: S3Request, log: RequestLog):
   const operation = resolveOperation({ method: request.method, target, query, headers })
   log.operation = operation
   checkCustomerKeyTransport(headers, request.secure)
-  if (takesKms.has(operation) && headers[sseHeaders.sse] === 'aws:kms') {
+  if (takesKms.has(operation) && isKmsMethod(headers[sseHeaders.sse])) {
     checkKmsTransport({ secure: request.secure, signed: claimsVersion4(headers, query) })
   }
   if (operation === 'PostObject') return await postObject({ state, request, bucketName, log })

@@ -9,6 +9,7 @@ import {
   addEncryptionHeaders,
   asksForCustomerKey,
   checkKmsTransport,
+  isKmsMethod,
   parseEncryption,
   type RequestHeaders,
   refuseEncryptionHeaders,
@@ -37,7 +38,7 @@ export function writeEncryption({ context, request, bucket, headers }: WriteEncr
   const encryption = parseEncryption(headers, transport)
   if (encryption.mode === 'default') {
     const algorithm = bucket.encryption?.algorithm
-    const isKms = algorithm === undefined ? context.defaultEncryption === 'sse-kms' : algorithm === 'aws:kms'
+    const isKms = algorithm === undefined ? context.defaultEncryption === 'sse-kms' : isKmsMethod(algorithm)
     // Row 2 counts for what the bucket's rule makes of the request, too.
     if (isKms) checkKmsTransport(transport)
   }
@@ -68,7 +69,7 @@ export function showEncryption(call: Call, headers: Record<string, string>, encr
 
 export function logEncryption(log: RequestLog, encryption: EncryptionInfo): void {
   log.encryptionMode = encryption.mode
-  if (encryption.mode === 'sse-kms') log.keyId = encryption.keyId
+  if ('keyId' in encryption) log.keyId = encryption.keyId
 }
 
 /**
@@ -81,7 +82,7 @@ export async function checkReadTransport(
 ): Promise<void> {
   if (call.request.secure) return
   const { head } = await call.context.engine.headObject({ requester: call.requester, ...source })
-  if (head.encryption.mode === 'sse-kms') checkKmsTransport({ secure: false, signed: true })
+  if ('keyId' in head.encryption) checkKmsTransport({ secure: false, signed: true })
 }
 
 /** Parts have no encryption of their own; Ceph's clients name it all the same (server-side-encryption.md 12 no. 27). */

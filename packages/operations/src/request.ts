@@ -56,7 +56,7 @@ export interface RequestLog {
   accessKeyId?: string
   /** Name of the KMS key that the object is under. */
   keyId?: string
-  encryptionMode?: 'none' | 'sse-s3' | 'sse-kms' | 'sse-c'
+  encryptionMode?: 'none' | 'sse-s3' | 'sse-kms' | 'dsse-kms' | 'sse-c'
   /** S3 error code of the answer. */
   errorCode?: string
 }

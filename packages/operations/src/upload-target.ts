@@ -25,7 +25,7 @@ export function uploadTarget(call: BucketCall): UploadTarget {
 export async function checkPartTransport(call: BucketCall, target: UploadTarget): Promise<void> {
   if (call.request.secure) return
   const { upload } = await call.context.engine.listParts({ ...target, after: 0, limit: 0 })
-  if (upload.encryption.mode === 'sse-kms') checkKmsTransport({ secure: false, signed: true })
+  if ('keyId' in upload.encryption) checkKmsTransport({ secure: false, signed: true })
 }
 
 /** @throws S3Error `InvalidArgument` */

@@ -4,13 +4,14 @@
  * @module
  */
 
+import { isKmsMethod, noBucketKey } from './encryption-headers.ts'
 import { invalidArgument, malformedXml, S3Error } from './s3-error.ts'
 import { childBoolean, childText, onlyChild, parseXml, requireRoot, type XmlElement } from './xml-reader.ts'
 import { element, wrap, xmlDocument } from './xml-writer.ts'
 
 /** The rule; the same shape as the engine's. */
 export interface BucketEncryption {
-  readonly algorithm: 'AES256' | 'aws:kms'
+  readonly algorithm: 'AES256' | 'aws:kms' | 'aws:kms:dsse'
   readonly keyId?: string
   readonly bucketKeyEnabled: boolean
   /** `BlockedEncryptionTypes` names `SSE-C`. */
@@ -20,7 +21,7 @@ export interface BucketEncryption {
 /**
  * The body of PutBucketEncryption. Whether the key exists is not asked, as on AWS.
  *
- * @throws S3Error `MalformedXML`, `InvalidArgument`; `NotImplemented` for `aws:kms:dsse`
+ * @throws S3Error `MalformedXML`, `InvalidArgument`
  */
 export function parseBucketEncryption(body: Uint8Array): BucketEncryption {
   const root = requireRoot(parseXml(body), 'ServerSideEncryptionConfiguration')
@@ -30,9 +31,12 @@ export function parseBucketEncryption(body: Uint8Array): BucketEncryption {
   const byDefault = onlyChild(rule, 'ApplyServerSideEncryptionByDefault')
   // A rule that only blocks leaves the default of AWS in place.
   if (byDefault === undefined && blocked === undefined) throw malformedXml()
+  const chosen = byDefault === undefined ? { algorithm: 'AES256' as const } : parseDefault(byDefault)
+  const bucketKeyEnabled = childBoolean(rule, 'BucketKeyEnabled') ?? false
+  if (bucketKeyEnabled && chosen.algorithm === 'aws:kms:dsse') throw noBucketKey('BucketKeyEnabled')
   return {
-    ...(byDefault === undefined ? { algorithm: 'AES256' as const } : parseDefault(byDefault)),
-    bucketKeyEnabled: childBoolean(rule, 'BucketKeyEnabled') ?? false,
+    ...chosen,
+    bucketKeyEnabled,
     blocksSseC: blocked !== undefined && blocksSseC(blocked),
   }
 }
@@ -43,10 +47,7 @@ const maxKeyIdBytes = 2048
 function parseDefault(byDefault: XmlElement): Pick<BucketEncryption, 'algorithm' | 'keyId'> {
   const algorithm = childText(byDefault, 'SSEAlgorithm')?.trim()
   const keyId = childText(byDefault, 'KMSMasterKeyID')?.trim() ?? ''
-  if (algorithm === 'aws:kms:dsse') {
-    throw new S3Error('NotImplemented', { message: 'Dual-layer server-side encryption is not implemented' })
-  }
-  if (algorithm === 'aws:kms') {
+  if (isKmsMethod(algorithm)) {
     if (Buffer.byteLength(keyId) > maxKeyIdBytes) {
       const message = `A KMSMasterKeyID has at most ${maxKeyIdBytes} bytes`
       throw invalidArgument(message, 'ApplyServerSideEncryptionByDefault')

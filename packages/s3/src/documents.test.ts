@@ -106,9 +106,15 @@ describe('the default encryption of a bucket', () => {
       clientMessage: 'a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse',
       fields: { ArgumentName: 'ApplyServerSideEncryptionByDefault' },
     })
-    expect(
-      failure(() => parseBucketEncryption(rule(byDefault('<SSEAlgorithm>aws:kms:dsse</SSEAlgorithm>')))).code,
-    ).toBe('NotImplemented')
+  })
+
+  it('of two layers names a key as of one, and has no bucket key', () => {
+    const dual = byDefault('<SSEAlgorithm>aws:kms:dsse</SSEAlgorithm><KMSMasterKeyID>k</KMSMasterKeyID>')
+    const encryption = { algorithm: 'aws:kms:dsse', keyId: 'k', bucketKeyEnabled: false, blocksSseC: false } as const
+    expect(parseBucketEncryption(rule(dual))).toEqual(encryption)
+    expect(parseBucketEncryption(Buffer.from(formatBucketEncryption(encryption)))).toEqual(encryption)
+    const withBucketKey = rule(`${dual}<BucketKeyEnabled>true</BucketKeyEnabled>`)
+    expect(failure(() => parseBucketEncryption(withBucketKey)).code).toBe('InvalidArgument')
   })
 })
 

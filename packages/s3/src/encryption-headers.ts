@@ -10,7 +10,7 @@
 
 import { createHash } from 'node:crypto'
 import { parseContext } from '@strongroom/crypto'
-import { invalidArgument, notImplemented, S3Error } from './s3-error.ts'
+import { invalidArgument, S3Error } from './s3-error.ts'
 
 /** Lower-case names. */
 export type RequestHeaders = Readonly<Record<string, string | undefined>>
@@ -31,6 +31,8 @@ export type EncryptionRequest =
       readonly context?: ReadonlyMap<string, string>
       readonly bucketKeyEnabled?: boolean
     }
+  /** Two layers. There are no bucket keys for it. */
+  | { readonly mode: 'dsse-kms'; readonly keyId?: string; readonly context?: ReadonlyMap<string, string> }
   | { readonly mode: 'sse-c'; readonly customerKey: CustomerKey }
 
 /** How the request came. */
@@ -111,7 +113,7 @@ export function checkKmsTransport(transport: RequestTransport): void {
 /**
  * The encryption that PutObject, CopyObject, CreateMultipartUpload and PostObject (with its form fields as `headers`) ask for.
  *
- * @throws S3Error rows 1 to 13, 24, 38; `NotImplemented` for `aws:kms:dsse`
+ * @throws S3Error rows 1 to 13, 24, 38; `InvalidArgument` for a bucket key with `aws:kms:dsse`
  */
 export function parseEncryption(headers: RequestHeaders, transport: RequestTransport): EncryptionRequest {
   const sse = headers[sseHeaders.sse]
@@ -131,12 +133,36 @@ export function parseEncryption(headers: RequestHeaders, transport: RequestTrans
     if (keyId !== undefined || context !== undefined) throw needsKms()
     return { mode: 'sse-s3' }
   }
-  if (sse === 'aws:kms:dsse') throw notImplemented('Header', sseHeaders.sse)
-  if (sse !== 'aws:kms') {
-    throw invalidArgument('The encryption method specified is not supported', argumentName, sse)
+  if (!isKmsMethod(sse)) {
+    throw invalidArgument('The encryption method specified is not supported', argumentName, showable(sse))
   }
   checkKmsTransport(transport)
-  return { mode: 'sse-kms', ...keyIdOf(keyId), ...contextOf(context), ...bucketKeyOf(headers) }
+  const key = { ...keyIdOf(keyId), ...contextOf(context) }
+  if (sse === 'aws:kms') return { mode: 'sse-kms', ...key, ...bucketKeyOf(headers) }
+  if (bucketKeyOf(headers).bucketKeyEnabled === true) throw noBucketKey(sseHeaders.bucketKey)
+  return { mode: 'dsse-kms', ...key }
+}
+
+/** Whether a method of server-side encryption, as headers and documents name it, is one with a key of the KMS. */
+export function isKmsMethod(method: string | undefined): method is 'aws:kms' | 'aws:kms:dsse' {
+  return method === 'aws:kms' || method === 'aws:kms:dsse'
+}
+
+/** The answer to a bucket key for two layers. */
+export function noBucketKey(argument: string): S3Error {
+  const message = 'S3 Bucket Keys are not supported for dual-layer server-side encryption (aws:kms:dsse).'
+  return invalidArgument(message, argument)
+}
+
+/** Longest method or algorithm that is shown back. A key in base64 has 44 characters, in hex 64. */
+const maxShownLength = 16
+
+/**
+ * A value of a header as an error may show it. Who mixes headers up puts a key where a word belongs: only what is as short
+ * and as plain as the words that are allowed is shown.
+ */
+function showable(value: string): string | undefined {
+  return value.length <= maxShownLength && /^[A-Za-z0-9:_-]*$/.test(value) ? value : undefined
 }
 
 /**
@@ -175,7 +201,8 @@ function parseKey(headers: RequestHeaders, secure: boolean, names: CustomerHeade
 export function refuseEncryptionHeaders(headers: RequestHeaders): void {
   for (const name of [sseHeaders.sse, sseHeaders.keyId, sseHeaders.context]) {
     const value = headers[name]
-    if (value !== undefined) throw invalidArgument(`${name} header is not supported for this operation.`, name, value)
+    if (value === undefined) continue
+    throw invalidArgument(`${name} header is not supported for this operation.`, name, showable(value))
   }
 }
 
@@ -185,9 +212,9 @@ function readCustomerKey(headers: RequestHeaders, names: CustomerHeaders): Custo
   const md5 = headers[names.md5]
   if (algorithm === undefined) throw customerKeyError('must provide a valid encryption algorithm.')
   if (algorithm !== 'AES256') {
-    throw new S3Error('InvalidEncryptionAlgorithmError', {
-      fields: { ArgumentName: argumentName, ArgumentValue: algorithm },
-    })
+    const shown = showable(algorithm)
+    const value = shown === undefined ? undefined : { ArgumentValue: shown }
+    throw new S3Error('InvalidEncryptionAlgorithmError', { fields: { ArgumentName: argumentName, ...value } })
   }
   if (encoded === undefined) throw customerKeyError('must provide an appropriate secret key.')
   if (md5 === undefined) throw customerKeyError('must provide the client calculated MD5 of the secret key.')
@@ -211,7 +238,7 @@ function customerKeyError(rest: string): S3Error {
 function incompatible(sse: string): S3Error {
   const message =
     'Server Side Encryption with Customer provided key is incompatible with the encryption method specified'
-  return invalidArgument(message, argumentName, sse)
+  return invalidArgument(message, argumentName, showable(sse))
 }
 
 function needsKms(): S3Error {
@@ -247,7 +274,7 @@ function bucketKeyOf(headers: RequestHeaders): { readonly bucketKeyEnabled?: boo
   if (value === undefined) return {}
   const lower = value.toLowerCase()
   if (lower !== 'true' && lower !== 'false') {
-    throw invalidArgument(`${sseHeaders.bucketKey} must be true or false.`, sseHeaders.bucketKey, value)
+    throw invalidArgument(`${sseHeaders.bucketKey} must be true or false.`, sseHeaders.bucketKey, showable(value))
   }
   return { bucketKeyEnabled: lower === 'true' }
 }

@@ -13,7 +13,7 @@ export type EncryptionInfo =
   | { readonly mode: 'none' }
   | { readonly mode: 'sse-s3' }
   | {
-      readonly mode: 'sse-kms'
+      readonly mode: 'sse-kms' | 'dsse-kms'
       readonly keyId: string
       /** base64 of the canonical JSON of the client's map. */
       readonly context?: string
@@ -46,7 +46,8 @@ export function addEncryptionHeaders(
       headers[sseHeaders.sse] = 'AES256'
       return
     case 'sse-kms':
-      headers[sseHeaders.sse] = 'aws:kms'
+    case 'dsse-kms':
+      headers[sseHeaders.sse] = info.mode === 'sse-kms' ? 'aws:kms' : 'aws:kms:dsse'
       headers[sseHeaders.keyId] = info.keyId
       if (info.context !== undefined && showsContext.has(operation)) headers[sseHeaders.context] = info.context
       if (info.bucketKeyEnabled) headers[sseHeaders.bucketKey] = 'true'

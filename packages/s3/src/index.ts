@@ -58,6 +58,7 @@ export {
   checkCustomerKeyTransport,
   checkKmsTransport,
   type EncryptionRequest,
+  isKmsMethod,
   parseCopySourceKey,
   parseCustomerKey,
   parseEncryption,
