@@ -88,6 +88,8 @@ export interface EngineContext {
   readonly reclaimer: Reclaimer
   /** Uploads that this process is completing or aborting, by id. */
   readonly uploadTurns: Turns
+  /** Keys that this process is deleting, by name: however long one of them takes, no second one begins. */
+  readonly keyTurns: Turns
   readonly figures: EngineFigures
   /**
    * Where a new version stands at the earliest: the time in microseconds, but each time more than the last, so that no

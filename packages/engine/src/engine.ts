@@ -96,6 +96,7 @@ export async function createContext(options: EngineOptions): Promise<EngineConte
     partTables: new PartTables(records),
     pins,
     uploadTurns: new Turns(),
+    keyTurns: new Turns(),
     reclaimer,
     figures: { copiesShared: 0, copiesRewritten: 0 },
     nextSequence: sequenceOf(now),

@@ -71,7 +71,8 @@ async function usePlaces(snapshot: Snapshot, keyId: Uint8Array): Promise<UsePlac
  * key checks the record, so what the index says then stays true.
  *
  * @returns what depended on the key; not empty only if forced
- * @throws EngineError `KeyInUse`, `InvalidRequest` for force without a reason, `KMS.NotFoundException`
+ * @throws EngineError `KeyInUse`, `InvalidRequest` for force without a reason, `KMS.NotFoundException`, `OperationAborted`
+ * while it is being deleted already
  */
 export async function deleteKey(
   context: EngineContext,
@@ -81,6 +82,18 @@ export async function deleteKey(
   if (force && reason.trim() === '') {
     throw new EngineError('InvalidRequest', { message: 'Deleting a key by force takes a reason.' })
   }
+  // A record's age says that a deletion is dead only of another process: one of ours may just take long, and would then
+  // destroy a key that was made under the name after a second deletion.
+  if (context.keyTurns.isTaken(name)) throw new EngineError('OperationAborted')
+  const endTurn = await context.keyTurns.take(name)
+  try {
+    return await deleteInTurn(context, name, force)
+  } finally {
+    endTurn()
+  }
+}
+
+async function deleteInTurn(context: EngineContext, name: string, force: boolean): Promise<KeyUsage> {
   await describeKey(context, name)
   await recordKey(context, name, context.settings.rootAccountId)
   const keyId = await markDeleting(context, name)

@@ -105,9 +105,10 @@ export class Reclaimer {
   }
 }
 
-/** Unlinks blobs and removes their garbage records. @throws StorageError if a blob could not be removed */
+/** Removes blobs, durably, and then their garbage records. @throws StorageError if a blob could not be removed */
 export async function reclaimBlobs(context: ReclaimerContext, blobIds: readonly Uint8Array[]): Promise<void> {
-  for (const blobId of blobIds) await context.blobs.delete(formatId(blobId))
+  // A record that went first would leave a blob that nobody looks for, should the power fail before the unlink is durable.
+  await context.blobs.deleteAll(blobIds.map(formatId))
   await context.metadata.commit({ deletes: blobIds.map((blobId) => garbageBlobKey.encode(blobId)) })
 }
 

@@ -65,23 +65,33 @@ export async function sweep(
 async function settleSession(context: EngineContext, sessionId: Uint8Array): Promise<number> {
   let removed = 0
   let kept = 0
+  let unnamed: string[] = []
+  const remove = async () => {
+    await context.blobs.deleteAll(unnamed)
+    removed += unnamed.length
+    unnamed = []
+  }
   for await (const { blobId } of context.blobs.list(formatId(sessionId))) {
     const id = parseId(blobId, blobIdBytes)
     if (!id) continue
-    const isNamed = await withSnapshot(context, async (snapshot) => {
-      const [counted, garbage] = await snapshot.getMany([blobKey.encode(id), garbageBlobKey.encode(id)])
-      return counted !== undefined || garbage !== undefined
-    })
-    if (isNamed) {
+    if (await isNamed(context, id)) {
       kept += 1
       continue
     }
-    await context.blobs.delete(blobId)
-    removed += 1
+    unnamed.push(blobId)
+    if (unnamed.length === pageSize) await remove()
   }
+  await remove()
   if (kept > 0) await setSession(context, sessionId, 'settled')
   else await context.metadata.commit({ deletes: [sessionKey.encode(sessionId)] })
   return removed
+}
+
+function isNamed(context: EngineContext, blobId: Uint8Array): Promise<boolean> {
+  return withSnapshot(context, async (snapshot) => {
+    const [counted, garbage] = await snapshot.getMany([blobKey.encode(blobId), garbageBlobKey.encode(blobId)])
+    return counted !== undefined || garbage !== undefined
+  })
 }
 
 async function setSession(context: EngineContext, sessionId: Uint8Array, state: SessionRecord['state']): Promise<void> {
@@ -121,6 +131,8 @@ async function sweepKeys(context: EngineContext): Promise<void> {
     const record = ifReadable(() => context.records.cached(entry, decodeKeyRecord))
     if (record === undefined) continue
     const nowMs = Math.trunc(context.now())
+    // A clock that was put forward must not end a deletion that is alive in this process.
+    if (context.keyTurns.isTaken(record.name)) continue
     if (record.state !== 'deleting' || nowMs - record.stateSinceMs < keyDeletionLimitMs) continue
     const isThere = await context.kms.describeKey(record.name).then(
       () => true,

@@ -238,6 +238,19 @@ function listTests(store: () => BlobStore): void {
     expect(await collect(store().sessions())).toContain(session)
   })
 
+  test('several blobs are deleted at once, and missing ones do not matter', async () => {
+    const blobIds = [
+      await writeBlob(store(), Buffer.from('a')),
+      newBlobId(),
+      await writeBlob(store(), Buffer.from('b')),
+    ]
+    const kept = await writeBlob(store(), Buffer.from('c'))
+    await store().deleteAll(blobIds)
+    await store().deleteAll([])
+    for (const blobId of blobIds) expect(await store().size(blobId)).toBeUndefined()
+    expect(await store().size(kept)).toBe(1)
+  })
+
   test('a listing may delete what it is given', async () => {
     const session = randomBytes(8).toString('hex')
     for (let i = 0; i < 10; i++) await writeBlob(store(), Buffer.from('x'), newBlobId(session))

@@ -34,8 +34,10 @@ export interface BlobStore {
   read(blobId: BlobId, offset: number, length: number): AsyncIterable<Uint8Array>
   /** The blob's size in bytes, or `undefined` if there is none. */
   size(blobId: BlobId): Promise<number | undefined>
-  /** Resolves to false if there was none. */
+  /** Resolves to false if there was none. Either way it is durable: the blob is not there again after a power loss. */
   delete(blobId: BlobId): Promise<boolean>
+  /** As `delete`, for several: what has to be synced for more than one of them is synced once. */
+  deleteAll(blobIds: readonly BlobId[]): Promise<void>
   /** Sessions that have, or may have, blobs. */
   sessions(): AsyncIterable<SessionId>
   /** The blobs of a session, unfinished ones included, in no order. */

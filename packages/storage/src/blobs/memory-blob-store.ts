@@ -45,6 +45,10 @@ export class MemoryBlobStore implements BlobStore {
     return this.#blobs.delete(blobId)
   }
 
+  async deleteAll(blobIds: readonly BlobId[]): Promise<void> {
+    for (const blobId of blobIds) await this.delete(blobId)
+  }
+
   async *sessions(): AsyncGenerator<SessionId> {
     yield* new Set([...this.#blobs.keys()].map(sessionOf))
   }

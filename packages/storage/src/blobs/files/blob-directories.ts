@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { syncDirectory } from '../../durable-directory.ts'
 import { sessionOf } from '../blob-id.ts'
 import type { BlobId, SessionId } from '../contract.ts'
-import { type BlobFileSystem, systemCodeOf } from './file-system.ts'
+import { type BlobFileSystem, blobErrorOf, systemCodeOf } from './file-system.ts'
 
 const directoryMode = 0o700
 const fanOutStart = 16
@@ -54,8 +54,33 @@ export class BlobDirectories {
     await this.ensureFor(blobId)
   }
 
+  /**
+   * Makes it durable that blobs are gone, whoever removed them: one that was found missing may have been unlinked by a
+   * process that died before it came to this. Then removes what directories are empty.
+   *
+   * @throws StorageError
+   */
+  async syncAndTidyUp(blobIds: readonly BlobId[]): Promise<void> {
+    const blobIn = new Map(blobIds.map((blobId) => [this.directoryOf(blobId), blobId]))
+    // At once, so that a journalling file system can commit them together.
+    const synced = await Promise.allSettled([...blobIn.keys()].map((directory) => this.#syncIfThere(directory)))
+    for (const result of synced) {
+      if (result.status === 'rejected') throw blobErrorOf(result.reason, 'cannot delete a blob durably')
+    }
+    for (const blobId of blobIn.values()) await this.#tidyUpAfter(blobId)
+  }
+
+  /** A directory is only removed when all that was in it is durably gone. */
+  async #syncIfThere(directory: string): Promise<void> {
+    try {
+      await syncDirectory(this.#fileSystem, directory)
+    } catch (error) {
+      if (systemCodeOf(error) !== 'ENOENT') throw error
+    }
+  }
+
   /** Removes the directories of a blob that is gone, if they are empty. Those that this process writes to stay. */
-  async tidyUpAfter(blobId: BlobId): Promise<void> {
+  async #tidyUpAfter(blobId: BlobId): Promise<void> {
     const directory = this.directoryOf(blobId)
     const session = this.sessionPath(sessionOf(blobId))
     if (this.#durable.has(session)) return

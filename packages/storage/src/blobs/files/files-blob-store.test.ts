@@ -6,7 +6,7 @@
 
 import { Buffer } from 'node:buffer'
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdtemp, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, stat, truncate, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -200,6 +200,32 @@ describe('blobs as files', () => {
     // The writer does not know that its directories were taken away.
     await writeBlob(writer, Buffer.from('again'), blobId)
     expect((await readBlob(sweeper, blobId, 0, 5)).toString()).toBe('again')
+  })
+
+  test('a deletion is durable when it resolves, also of a blob that a process unlinked and then died', async () => {
+    const log: string[] = []
+    const store = await openFilesBlobStore(root, watchedFileSystem(log))
+    const [first, second, other] = [newBlobId(), newBlobId(), newBlobId()]
+    const sibling = first.slice(0, 18) + second.slice(18)
+    for (const blobId of [first, sibling, other]) await writeBlob(store, Buffer.from('x'), blobId)
+    await unlink(pathOf(sibling))
+    log.length = 0
+    await store.deleteAll([first, sibling, other])
+    expect(log.sort()).toEqual([`sync ${dirname(pathOf(first))}`, `sync ${dirname(pathOf(other))}`].sort())
+    log.length = 0
+    expect(await store.delete(first)).toBe(false)
+    expect(log).toEqual([`sync ${dirname(pathOf(first))}`])
+  })
+
+  test('a deletion that cannot be made durable fails, and can be made again', async () => {
+    const failing = new Map<string, string>()
+    const store = await openFilesBlobStore(root, watchedFileSystem([], failing))
+    const blobId = await writeBlob(store, Buffer.from('x'))
+    failing.set('sync', 'EIO')
+    await expect(store.deleteAll([blobId])).rejects.toMatchObject({ code: 'unavailable' })
+    failing.clear()
+    await store.deleteAll([blobId])
+    expect(await store.size(blobId)).toBeUndefined()
   })
 
   test('ignores files that are no blobs', async () => {

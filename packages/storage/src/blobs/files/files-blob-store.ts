@@ -94,14 +94,14 @@ export class FilesBlobStore implements BlobStore {
   }
 
   async delete(blobId: BlobId): Promise<boolean> {
-    try {
-      await this.#fileSystem.unlink(this.#directories.pathOf(blobId))
-    } catch (error) {
-      if (systemCodeOf(error) === 'ENOENT') return false
-      throw blobErrorOf(error, 'cannot delete a blob')
-    }
-    await this.#directories.tidyUpAfter(blobId)
-    return true
+    const wasThere = await this.#unlink(blobId)
+    await this.#directories.syncAndTidyUp([blobId])
+    return wasThere
+  }
+
+  async deleteAll(blobIds: readonly BlobId[]): Promise<void> {
+    for (const blobId of blobIds) await this.#unlink(blobId)
+    await this.#directories.syncAndTidyUp(blobIds)
   }
 
   async *sessions(): AsyncGenerator<SessionId> {
@@ -135,6 +135,16 @@ export class FilesBlobStore implements BlobStore {
 
   /** There is nothing to close: writers and readers close their own files. */
   async close(): Promise<void> {}
+
+  async #unlink(blobId: BlobId): Promise<boolean> {
+    try {
+      await this.#fileSystem.unlink(this.#directories.pathOf(blobId))
+      return true
+    } catch (error) {
+      if (systemCodeOf(error) === 'ENOENT') return false
+      throw blobErrorOf(error, 'cannot delete a blob')
+    }
+  }
 
   async #createFile(blobId: BlobId, path: string): Promise<FileHandle> {
     try {
