@@ -14,7 +14,8 @@ import { keyOne, sseC, sseKms } from '../support/encryption-headers.ts'
 import { caOf, Program, run } from '../support/program.ts'
 import { RawClient, type RawRequest, type RawResponse } from '../support/raw-client.ts'
 
-const rounds = 3
+/** More of them by `npm run crash-matrix`. */
+const rounds = Number(process.env.KILL_ROUNDS ?? 3)
 const workers = 8
 const namesPerWorker = 6
 const region = 'us-east-1'
@@ -232,38 +233,42 @@ async function tried(request: RawRequest): Promise<RawResponse | undefined> {
   }
 }
 
-it('keeps every acknowledged write whole through SIGKILL under load', async () => {
-  let writes = 0
-  let killAfter = Number.POSITIVE_INFINITY
-  const onAcknowledged = () => {
-    writes += 1
-    // Any moment will do: seven others are in the middle of something.
-    if (writes === killAfter) setTimeout(() => running.signal('SIGKILL'), randomInt(30))
-  }
-  const team = Array.from({ length: workers }, (_, id) => new Worker(id, onAcknowledged))
-  let running = await start()
-  for (const name of [bucket, versionedBucket])
-    expect((await client.send({ method: 'PUT', bucket: name })).status).toBe(200)
-  const body = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
-  const versioning = { method: 'PUT', bucket: versionedBucket, query: { versioning: undefined }, body }
-  expect((await client.send(versioning)).status).toBe(200)
+it(
+  'keeps every acknowledged write whole through SIGKILL under load',
+  async () => {
+    let writes = 0
+    let killAfter = Number.POSITIVE_INFINITY
+    const onAcknowledged = () => {
+      writes += 1
+      // Any moment will do: seven others are in the middle of something.
+      if (writes === killAfter) setTimeout(() => running.signal('SIGKILL'), randomInt(30))
+    }
+    const team = Array.from({ length: workers }, (_, id) => new Worker(id, onAcknowledged))
+    let running = await start()
+    for (const name of [bucket, versionedBucket])
+      expect((await client.send({ method: 'PUT', bucket: name })).status).toBe(200)
+    const body = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
+    const versioning = { method: 'PUT', bucket: versionedBucket, query: { versioning: undefined }, body }
+    expect((await client.send(versioning)).status).toBe(200)
 
-  for (let round = 0; round < rounds; round += 1) {
-    killAfter = writes + 20 + randomInt(80)
-    await Promise.all(team.map((worker) => worker.work()))
-    expect(await running.exited()).toBeNull()
-    expect(writes).toBeGreaterThanOrEqual(killAfter)
-    client.close()
+    for (let round = 0; round < rounds; round += 1) {
+      killAfter = writes + 20 + randomInt(80)
+      await Promise.all(team.map((worker) => worker.work()))
+      expect(await running.exited()).toBeNull()
+      expect(writes).toBeGreaterThanOrEqual(killAfter)
+      client.close()
 
-    running = await start()
-    await Promise.all(team.map((worker) => worker.verify()))
-    await running.line('swept')
-    const check = await run(['fsck', '--verify-data', '--json', '--data', data])
-    const report = JSON.parse(check.out)
-    expect(report.findings).toEqual([])
-    // Nobody writes now: a blob without a record would be left over.
-    expect(report).toMatchObject({ unrepaired: 0, withheld: 0 })
-    expect(report.checked.blobsBeingWritten).toBeUndefined()
-  }
-  expect(await running.stop()).toBe(0)
-}, 120_000)
+      running = await start()
+      await Promise.all(team.map((worker) => worker.verify()))
+      await running.line('swept')
+      const check = await run(['fsck', '--verify-data', '--json', '--data', data])
+      const report = JSON.parse(check.out)
+      expect(report.findings).toEqual([])
+      // Nobody writes now: a blob without a record would be left over.
+      expect(report).toMatchObject({ unrepaired: 0, withheld: 0 })
+      expect(report.checked.blobsBeingWritten).toBeUndefined()
+    }
+    expect(await running.stop()).toBe(0)
+  },
+  60_000 + rounds * 20_000,
+)

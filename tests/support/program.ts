@@ -62,7 +62,11 @@ export interface ProgramOptions {
   readonly data: string
   readonly args?: readonly string[]
   readonly variables?: Variables
+  /** A module that the runtime loads before the program, and that answers `ask`. */
+  readonly preload?: string
 }
+
+const preloadFlag = process.versions.bun === undefined ? '--import' : '--preload'
 
 /** A running `strongroom server` on a free port. */
 export class Program {
@@ -75,10 +79,12 @@ export class Program {
   #hasEnded = false
 
   private constructor(options: ProgramOptions) {
-    const args = [program, 'server', '--address', '127.0.0.1:0', '--data', options.data, ...(options.args ?? [])]
-    this.#child = spawn(process.execPath, args, {
-      env: environmentWith(options.variables ?? {}),
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const { data, args = [], variables = {}, preload } = options
+    const before = preload === undefined ? [] : [preloadFlag, preload]
+    const all = [...before, program, 'server', '--address', '127.0.0.1:0', '--data', data, ...args]
+    this.#child = spawn(process.execPath, all, {
+      env: environmentWith(variables),
+      stdio: ['ignore', 'pipe', 'pipe', ...(preload === undefined ? [] : ['ipc' as const])],
     })
     this.#child.stdout?.on('data', (piece) => this.#read(String(piece)))
     this.#child.stderr?.on('data', (piece) => {
@@ -106,6 +112,18 @@ export class Program {
       if (this.#hasEnded) throw new Error(`ended without saying "${message}": ${this.#error}`)
       await new Promise<void>((done) => this.#waiting.add(done))
     }
+  }
+
+  /** Sends a message to the module that was loaded before the program; its next answer. */
+  async ask(message: object): Promise<unknown> {
+    const answer = once(this.#child, 'message')
+    this.#child.send(message)
+    const [content] = await Promise.race([answer, this.#exit.then(() => [undefined])])
+    return content
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
   }
 
   get lines(): readonly LogLine[] {
