@@ -63,6 +63,7 @@ async function runOnEngine(seed: number, batches: readonly Batch[]): Promise<num
     }
     const episode = new Episode(new EnginePort(engine, requester), {
       bucketNames: ['first', 'second', 'third'],
+      hasLarge: seed % 6 === 0,
       defaultEncryption,
       statusOf,
       onCrowd,
@@ -148,7 +149,8 @@ describe('the model, over the network', () => {
   it('agrees with the server on everything visible', { timeout: testMs }, async () => {
     const done = await episodes(wanted * networkShare, boxMs.network, async (seed) => {
       const bucketNames = ['first', 'second', 'third'].map((name) => `${name}-${seed}`)
-      const episode = new Episode(new HttpPort(server), { bucketNames, defaultEncryption: 'sse-s3', statusOf })
+      const options = { bucketNames, hasLarge: seed % 6 === 0, defaultEncryption: 'sse-s3', statusOf } as const
+      const episode = new Episode(new HttpPort(server), options)
       try {
         await episode.run(drawBatches(seed, isLong ? batchesPerEpisode : batchesPerEpisode / 3))
         await episode.removeAll()

@@ -8,12 +8,11 @@
  * @module
  */
 
-import { alone, Chance, drawRequest } from './generator.ts'
+import { alone, Chance, type DrawOptions, drawRequest } from './generator.ts'
 import { Model, type ModelOptions } from './model.ts'
 import { keys, type Outcome, type Port, type Request } from './requests.ts'
 
-export interface EpisodeOptions extends ModelOptions {
-  readonly bucketNames: readonly string[]
+export interface EpisodeOptions extends ModelOptions, DrawOptions {
   /** Told before requests are sent side by side, and when they are done. */
   readonly onCrowd?: (isCrowded: boolean) => void
 }
@@ -45,7 +44,8 @@ export function drawBatches(seed: number, count: number): Batch[] {
 export class Episode {
   readonly #port: Port
   readonly #options: EpisodeOptions
-  #model: Model
+  /** The states that explain all answers so far: more than one while it is open in which order requests took place. */
+  #models: readonly Model[]
   readonly trace: string[] = []
   /** Requests answered. */
   requests = 0
@@ -53,14 +53,14 @@ export class Episode {
   constructor(port: Port, options: EpisodeOptions) {
     this.#port = port
     this.#options = options
-    this.#model = new Model(options)
+    this.#models = [new Model(options)]
   }
 
   /** @throws Difference */
   async run(batches: readonly Batch[]): Promise<void> {
     for (const bucket of this.#options.bucketNames) await this.#one({ kind: 'create-bucket', bucket })
     for (const batch of batches) {
-      const requests = batch.map((seed) => drawRequest(seed, this.#model, this.#options.bucketNames))
+      const requests = batch.map((seed) => drawRequest(seed, this.#model, this.#options))
       const single = requests.find(({ kind }) => alone.has(kind))
       const [first] = requests
       if (single) await this.#one(single)
@@ -105,11 +105,22 @@ export class Episode {
     }
   }
 
+  get #model(): Model {
+    const [model] = this.#models
+    if (!model) throw new Error('no state explains the answers')
+    return model
+  }
+
   async #one(request: Request): Promise<void> {
     const outcome = await this.#send(request)
     this.#note(request, outcome, '')
-    const wrong = this.#model.apply(request, outcome, false)
-    if (wrong !== undefined) throw new Difference(wrong, this.trace)
+    const wrong: string[] = []
+    this.#models = this.#models.filter((model) => {
+      const reason = model.apply(request, outcome, false)
+      if (reason !== undefined) wrong.push(reason)
+      return reason === undefined
+    })
+    if (this.#models.length === 0) throw new Difference([...new Set(wrong)].join(' // '), this.trace)
   }
 
   async #crowd(drawn: readonly Request[]): Promise<void> {
@@ -123,15 +134,31 @@ export class Episode {
       return outcome ? [{ request, outcome }] : []
     })
     for (const { request, outcome } of sent) this.#note(request, outcome, '| ')
-    const reasons: string[] = []
-    const after = inSomeOrder(this.#model, sent, reasons)
-    if (!after) {
+    const found: Found = { states: new Map(), reasons: [] }
+    for (const model of this.#models) inEveryOrder(model, sent, found)
+    if (found.states.size === 0) {
       throw new Difference(
-        `no order of the last ${sent.length} explains their answers: ${reasons.join(' // ')}`,
+        `no order of the last ${sent.length} explains their answers: ${[...new Set(found.reasons)].join(' // ')}`,
         this.trace,
       )
     }
-    this.#model = after
+    this.#models = [...found.states.values()]
+    if (this.#models.length > 1) for (const request of requests) await this.#lookAt(request)
+  }
+
+  /** Finds out in which order requests took place: looks at what one of them may have changed. */
+  async #lookAt(request: Request): Promise<void> {
+    if ('upload' in request) {
+      const { bucket, name, uploadId } = request.upload
+      await this.#one({ kind: 'list-parts', upload: { bucket, name, uploadId }, pageSize: 1_000 })
+      await this.#one({ kind: 'list', flavour: 'versions', bucket, prefix: name, pageSize: 1_000 })
+    } else if ('bucket' in request && 'name' in request) {
+      const { bucket, name } = request
+      await this.#one({ kind: 'list', flavour: 'versions', bucket, prefix: name, pageSize: 1_000 })
+      for (const { id: versionId } of this.#model.buckets.get(bucket)?.names.get(name) ?? []) {
+        if (request.kind === 'put-tags') await this.#one({ kind: 'get-tags', bucket, name, versionId })
+      }
+    }
   }
 
   async #send(request: Request): Promise<Outcome> {
@@ -147,7 +174,7 @@ export class Episode {
 
   #note(request: Request, outcome: Outcome, sign: string): void {
     const said = outcome.ok ? JSON.stringify({ ...outcome.answer, content: undefined }) : outcome.code
-    this.trace.push(`${sign}${JSON.stringify(request)} -> ${said}`)
+    this.trace.push(`${sign}${JSON.stringify(request)} -> ${said}`.replaceAll(/m{50,}/g, 'mmm…'))
   }
 }
 
@@ -156,21 +183,28 @@ interface Sent {
   readonly outcome: Outcome
 }
 
-/** The model after some order of requests that explains all their answers; `undefined` if there is none. */
-function inSomeOrder(model: Model, sent: readonly Sent[], reasons: string[]): Model | undefined {
-  if (sent.length === 0) return model
-  for (const [index, { request, outcome }] of sent.entries()) {
-    const next = model.clone()
-    const wrong = next.apply(request, outcome, true)
-    if (wrong !== undefined) {
-      if (reasons.length < 6) reasons.push(`${request.kind}: ${wrong}`)
-      continue
-    }
-    const rest = [...sent.slice(0, index), ...sent.slice(index + 1)]
-    const after = inSomeOrder(next, rest, reasons)
-    if (after) return after
+/** What states are collected into, by what they show, and why others are none. */
+interface Found {
+  readonly states: Map<string, Model>
+  readonly reasons: string[]
+}
+
+/** Collects the states after every order of requests that explains all their answers. @param passed states before this one */
+function inEveryOrder(model: Model, sent: readonly Sent[], found: Found, passed: readonly Model[] = []): void {
+  if (sent.length === 0) {
+    found.states.set(model.fingerprint(), model)
+    return
   }
-  return undefined
+  for (const [index, { request, outcome }] of sent.entries()) {
+    const isCopy = request.kind === 'copy' || request.kind === 'part-copy'
+    const rest = [...sent.slice(0, index), ...sent.slice(index + 1)]
+    for (const sources of isCopy ? [model, ...passed] : [model]) {
+      const next = model.clone()
+      const wrong = next.apply(request, outcome, true, sources)
+      if (wrong === undefined) inEveryOrder(next, rest, found, [...passed, model])
+      else if (found.reasons.length < 20) found.reasons.push(`${request.kind}: ${wrong}`)
+    }
+  }
 }
 
 /** The keys that a server needs for an episode. */

@@ -91,10 +91,16 @@ export const alone: ReadonlySet<Kind> = new Set<Kind>([
   'rotate',
 ])
 
+export interface DrawOptions {
+  readonly bucketNames: readonly string[]
+  /** Contents of 5 MiB as well, without which no upload has more than one part. They take a hundred times as long. */
+  readonly hasLarge: boolean
+}
+
 /** Draws one request. */
-export function drawRequest(seed: number, model: Model, bucketNames: readonly string[]): Request {
+export function drawRequest(seed: number, model: Model, options: DrawOptions): Request {
   const chance = new Chance(seed)
-  const draw = new Draw(chance, model, bucketNames)
+  const draw = new Draw(chance, model, options)
   const kind = chance.pickOr<Kind>(drawn, 'put')
   return draw.request(kind)
 }
@@ -102,12 +108,12 @@ export function drawRequest(seed: number, model: Model, bucketNames: readonly st
 class Draw {
   readonly #chance: Chance
   readonly #model: Model
-  readonly #bucketNames: readonly string[]
+  readonly #options: DrawOptions
 
-  constructor(chance: Chance, model: Model, bucketNames: readonly string[]) {
+  constructor(chance: Chance, model: Model, options: DrawOptions) {
     this.#chance = chance
     this.#model = model
-    this.#bucketNames = bucketNames
+    this.#options = options
   }
 
   request(kind: Kind): Request {
@@ -152,7 +158,7 @@ class Draw {
   }
 
   #bucket(): string {
-    return this.#chance.pickOr(this.#bucketNames, '')
+    return this.#chance.pickOr(this.#options.bucketNames, '')
   }
 
   #name(): string {
@@ -191,7 +197,7 @@ class Draw {
       const versionId = chance.pick(versions)?.id
       return { kind: 'delete', bucket, name, ...(versionId === undefined ? {} : { versionId }) }
     }
-    const isBig = name === 'big' && versions.length === 0
+    const isBig = this.#options.hasLarge && name === 'big' && versions.length === 0
     return {
       kind: 'put',
       bucket,

@@ -71,6 +71,8 @@ export class Model {
   readonly buckets: Map<string, BucketState>
   readonly locked: Set<string>
   readonly #options: ModelOptions
+  /** Where copies find their source. */
+  #sources: Model = this
 
   constructor(options: ModelOptions, from?: Model) {
     this.#options = options
@@ -82,8 +84,24 @@ export class Model {
     return new Model(this.#options, this)
   }
 
-  /** Compares an outcome with what has to come, and goes on from it. Returns what is wrong, if anything is. */
-  apply(request: Request, outcome: Outcome, isCrowded: boolean): string | undefined {
+  /** The same for two states that look the same to clients. */
+  fingerprint(): string {
+    const buckets = [...this.buckets].map(([bucket, { names, uploads }]) => [
+      bucket,
+      [...names].map(([name, versions]) => [name, versions.map(({ id, etag, tag }) => [id, etag, tag])]),
+      [...uploads].map(([id, { parts }]) => [id, [...parts].map(([number, { etag }]) => [number, etag]).sort()]),
+    ])
+    return JSON.stringify(buckets)
+  }
+
+  /**
+   * Compares an outcome with what has to come, and goes on from it. Returns what is wrong, if anything is.
+   *
+   * @param sources the state in which a copy found its source: S3 does not promise that nothing happens between that and the
+   * writing of the destination
+   */
+  apply(request: Request, outcome: Outcome, isCrowded: boolean, sources: Model = this): string | undefined {
+    this.#sources = sources
     if (isCrowded && !outcome.ok && crowded.has(outcome.code)) return undefined
     const { refusals = [], answer = {}, effect } = this.#expect(request)
     if (!outcome.ok) {
@@ -189,7 +207,7 @@ export class Model {
   #copy(request: Requests['copy']): Expected {
     const bucket = this.buckets.get(request.bucket)
     if (!bucket) return noBucket
-    const found = this.#find(request.source)
+    const found = this.#sources.#find(request.source)
     if ('refusals' in found) return { refusals: found.refusals.map(asCopyCode) }
     const { version } = found
     const encryption = encryptionOf(request.mode, bucket.rule, this.#options.defaultEncryption)
@@ -386,10 +404,12 @@ export class Model {
 
   #partCopy({ upload: target, number, source, range }: Requests['part-copy']): Expected {
     const found = this.#upload(target)
-    const from = this.#find(source)
+    const from = this.#sources.#find(source)
     if ('refusals' in found || 'refusals' in from) {
-      const codes = 'refusals' in from ? from.refusals.map(asCopyCode) : []
-      return { refusals: [...('refusals' in found ? found.refusals : []), ...codes] }
+      const ofSource =
+        'refusals' in from ? from.refusals.map(asCopyCode) : this.#readRefusals(from.version, source, true)
+      const ofUpload = 'refusals' in found ? found.refusals : this.#uploadRefusals(found.upload, target)
+      return { refusals: [...ofUpload, ...ofSource] }
     }
     const { version } = from
     const { first, last } = range ?? { first: 0, last: version.content.length - 1 }
@@ -421,7 +441,8 @@ export class Model {
       const done = currentOf(bucket, target.name)
       const isAgain = early.length === 0 && done?.uploadId === target.uploadId && done.etag === etag
       if (!isAgain || !done) return { refusals: [...early, ...found.refusals] }
-      return { answer: { etag, encryption: describeEncryption(done.encryption), ...idAnswer(bucket, done.id) } }
+      const shownAs = done.encryption.mode === 'sse-c' ? opaque : describeEncryption(done.encryption)
+      return { answer: { etag, encryption: shownAs, ...idAnswer(bucket, done.id) } }
     }
     const { upload } = found
     const chosen = parts.map(({ number }) => upload.parts.get(number))
@@ -446,8 +467,10 @@ export class Model {
       uploadId: upload.id,
       ...detailsOf(upload),
     })
+    // AWS does not say in this answer that a client's key was used.
+    const shownAs = encryption.mode === 'sse-c' ? { encryption: opaque } : {}
     return {
-      ...written,
+      answer: { ...written.answer, ...shownAs },
       effect: (answer) => {
         written.effect?.(answer)
         this.#setUpload(target.bucket, upload.id, undefined)
