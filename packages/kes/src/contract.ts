@@ -124,6 +124,8 @@ export const extensionPaths = {
   lock: '/strongroom/v1/key/lock/',
   /** PUT or POST. */
   unlock: '/strongroom/v1/key/unlock/',
+  /** PUT or POST: brings a deleted key back, where the key store keeps deleted keys for a while. */
+  recover: '/strongroom/v1/key/recover/',
   /** DELETE: destroys what the key store still keeps of a deleted key. */
   purge: '/strongroom/v1/key/purge/',
 } as const

@@ -20,6 +20,7 @@ import type { KeyExpiry } from './expiry.ts'
 import { KeyAdministration } from './key-administration.ts'
 import { decryptWithKey, encryptWithKey, hmacWithKey } from './key-cipher.ts'
 import { isKeyName } from './key-name.ts'
+import { purgeKey, recoverKey } from './key-recovery.ts'
 import { checkUsable, type KeyStateSource, type KeyStateView } from './key-state.ts'
 import { decryptWithAnyVersion, describeStoredKey, type StoredKeyDescription } from './key-wire.ts'
 import { KmsError } from './kms-error.ts'
@@ -255,9 +256,32 @@ export class KeyService implements Kms, KeyStateSource {
     return endWaitingAt(options?.signal, this.#administration.unlock(name))
   }
 
+  async scheduleKeyDeletion(name: KeyName, dueAt: Date, options?: KmsCallOptions): Promise<KeyDescription> {
+    checkName(name)
+    return endWaitingAt(options?.signal, this.#administration.scheduleDeletion(name, dueAt.getTime()))
+  }
+
+  async cancelKeyDeletion(name: KeyName, options?: KmsCallOptions): Promise<KeyDescription> {
+    checkName(name)
+    return endWaitingAt(options?.signal, this.#administration.cancelDeletion(name))
+  }
+
   async deleteKey(name: KeyName, options?: KmsCallOptions): Promise<void> {
     checkName(name)
     return endWaitingAt(options?.signal, this.#administration.delete(name))
+  }
+
+  /** Brings a deleted key back, where the store keeps deleted keys. @throws KmsError `key-exists`, `key-not-found` */
+  async recoverKey(name: KeyName, options?: KmsCallOptions): Promise<KeyDescription> {
+    checkName(name)
+    await endWaitingAt(options?.signal, recoverKey(this.#store, name))
+    return endWaitingAt(options?.signal, this.#administration.useFresh(name, describeLoadedKey))
+  }
+
+  /** Destroys what the store keeps of a deleted key. @throws KmsError `key-exists`, `key-not-found` */
+  async purgeKey(name: KeyName, options?: KmsCallOptions): Promise<void> {
+    checkName(name)
+    return endWaitingAt(options?.signal, purgeKey(this.#store, name))
   }
 
   async status(options?: KmsCallOptions): Promise<{ readonly reachable: boolean; readonly detail?: string }> {
@@ -295,7 +319,10 @@ function checkName(name: KeyName): void {
 function checkNewName(name: KeyName): void {
   checkName(name)
   if (isReservedName(name)) {
-    throw new KmsError('invalid-name', "key names that end in '-locked' or '-v-' and a number are reserved")
+    throw new KmsError(
+      'invalid-name',
+      "key names that end in '-locked', '-deletion' or '-v-' and a number are reserved",
+    )
   }
 }
 

@@ -1,0 +1,86 @@
+/**
+ * One request on its way through the server, and the answers it can get (kes-protocol 2.4).
+ *
+ * @module
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { quoteJson } from '../protocol/go-json.ts'
+import type { Route } from '../protocol/routes.ts'
+import type { Caller } from './caller.ts'
+import type { Generation } from './generation.ts'
+
+/** Longer answers are sent in chunks. */
+const longestWithLength = 2_048
+
+/** What the server keeps of a request. */
+export class Call {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly route: Route
+  readonly resource: string
+  readonly path: string
+  readonly generation: Generation
+  readonly caller: Caller
+  /** Monotonic milliseconds: when the headers were there. */
+  readonly startedAt: number
+  /** For audit. */
+  keyVersion = 0
+  context: Uint8Array | undefined
+  /** KES's words for what was done; of an error its message. */
+  message = ''
+  /** 0 until there is an answer. */
+  status = 0
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: { readonly route: Route; readonly resource: string; readonly path: string },
+    generation: Generation,
+    caller: Caller,
+    startedAt: number,
+  ) {
+    this.request = request
+    this.response = response
+    this.route = target.route
+    this.resource = target.resource
+    this.path = target.path
+    this.generation = generation
+    this.caller = caller
+    this.startedAt = startedAt
+  }
+
+  /** 200 with JSON text, which needs no line end. */
+  json(text: string): void {
+    this.status = 200
+    sendText(this.response, 200, 'application/json', `${text}\n`)
+  }
+
+  /** 200 without a body. */
+  done(message: string): void {
+    this.message = message
+    this.status = 200
+    this.response.writeHead(200, { 'Content-Length': 0 })
+    this.response.end()
+  }
+
+  /** An error in KES's form. `reason` is for people and for our own client: a member that KES's SDK does not look at. */
+  refuse(status: number, message: string, reason?: { readonly code: string; readonly text: string }): void {
+    this.message = reason === undefined ? message : reason.text
+    this.status = status
+    const more = reason === undefined ? '' : `,"code":${quoteJson(reason.code)},"reason":${quoteJson(reason.text)}`
+    sendText(this.response, status, 'application/json', `{"message":${quoteJson(message)}${more}\n}`)
+  }
+}
+
+/** Sends a text that is there as a whole. Nothing happens when the connection is gone. */
+export function sendText(response: ServerResponse, status: number, contentType: string, text: string): void {
+  if (response.destroyed || response.headersSent) return
+  const length = Buffer.byteLength(text)
+  response.writeHead(
+    status,
+    status === 200 && length > longestWithLength
+      ? { 'Content-Type': contentType, 'Transfer-Encoding': 'chunked' }
+      : { 'Content-Type': contentType, 'Content-Length': length },
+  )
+  response.end(text)
+}

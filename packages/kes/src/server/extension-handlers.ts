@@ -1,0 +1,62 @@
+/**
+ * What KES does not have: versions, locks, and what a key store keeps of deleted keys (README.md: routes of our own). Their
+ * paths lie outside `/v1/`, so that no rule made for KES grants them.
+ *
+ * @module
+ */
+import { isKeyName, type KeyDescription, KmsError } from '@strongroom/kms'
+import { quoteJson } from '../protocol/go-json.ts'
+import { goTimeUtc } from '../protocol/go-text.ts'
+import type { Call } from './call.ts'
+import { type KeyActivity, refuseKeyError } from './key-errors.ts'
+import type { RouteHandler } from './server-context.ts'
+
+type Work = (call: Call) => Promise<KeyDescription | undefined>
+
+/** Answers with the key as it is afterwards. */
+function extension(activity: KeyActivity, message: string, work: Work): RouteHandler {
+  return async (call, context) => {
+    if (!isKeyName(call.resource)) {
+      call.refuse(400, `key name '${call.resource}' is empty, too long or contains invalid characters`)
+      return
+    }
+    try {
+      const key = await work(call)
+      call.message = `secret key '${call.resource}' ${message}`
+      if (key === undefined) return call.done(call.message)
+      call.keyVersion = key.currentVersion
+      call.json(formatKey(key))
+    } catch (error) {
+      refuseKeyError(call, error, activity, context)
+    }
+  }
+}
+
+function formatKey({ name, state, algorithm, currentVersion, versions }: KeyDescription): string {
+  const list = versions.map(
+    ({ version, createdAt, createdBy }) =>
+      `{"version":${version},"created_at":"${goTimeUtc(createdAt.getTime())}"${createdBy === '' ? '' : `,"created_by":${quoteJson(createdBy)}`}}`,
+  )
+  return `{"name":${quoteJson(name)},"state":"${state}","algorithm":"${algorithm}","key_version":${currentVersion},"versions":[${list.join(',')}]}`
+}
+
+export const describeDetails = extension('read', 'described', (call) => call.generation.keys.describeKey(call.resource))
+
+export const rotate = extension('read', 'rotated', (call) =>
+  call.generation.keys.rotateKey(call.resource, { createdBy: call.caller.identity }),
+)
+
+export const lock = extension('read', 'locked', (call) => call.generation.keys.lockKey(call.resource))
+
+export const unlock = extension('read', 'unlocked', (call) => call.generation.keys.unlockKey(call.resource))
+
+export const recover = extension('read', 'recovered', (call) => call.generation.keys.recoverKey(call.resource))
+
+export const purge = extension('delete', 'purged', async (call) => {
+  const { keys, store } = call.generation
+  if (!store.hasRecoveryWindow && store.isReachable) {
+    throw new KmsError('unsupported', 'this key store keeps nothing of a deleted key that could be purged')
+  }
+  await keys.purgeKey(call.resource)
+  return undefined
+})

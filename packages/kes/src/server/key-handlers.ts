@@ -1,0 +1,184 @@
+/**
+ * The key API: kes-protocol 3.2. Names first, then the body, then the key.
+ *
+ * @module
+ */
+import { isKeyName, parseKeyAlgorithm } from '@strongroom/kms'
+import { type BodyFields, type BodyShape, bodyShapes, readBodyFields, zeroBodyFields } from '../protocol/body-fields.ts'
+import { quoteJson, quoteJsonList } from '../protocol/go-json.ts'
+import { parseListPattern } from '../protocol/names.ts'
+import type { Call } from './call.ts'
+import { type KeyActivity, refuseKeyError } from './key-errors.ts'
+import { hasBody, readBodyStart } from './request-body.ts'
+import type { RouteHandler, ServerContext } from './server-context.ts'
+
+/** KES's SDK reads a megabyte: a longer list is cut and says so, though KES's clients cannot go on from there. */
+const maxListBytes = 900_000
+const keySizeBytes = 32
+
+/** Checks the name, then does the work, and turns errors of the key service into answers. */
+function keyHandler(activity: KeyActivity, work: (call: Call, context: ServerContext) => Promise<void>): RouteHandler {
+  return async (call, context) => {
+    if (!isKeyName(call.resource)) {
+      call.refuse(400, `key name '${call.resource}' is empty, too long or contains invalid characters`)
+      return
+    }
+    try {
+      await work(call, context)
+    } catch (error) {
+      refuseKeyError(call, error, activity, context)
+    }
+  }
+}
+
+/** Reads the body, and zeroes it and what was read of it when the work is done. */
+async function withBody(
+  call: Call,
+  context: ServerContext,
+  shape: BodyShape,
+  refusal: string,
+  work: (fields: BodyFields) => Promise<void> | void,
+): Promise<void> {
+  const body = await readBodyStart(call.request, call.route.maxBody, context.largeBodies)
+  if (body === 'gone') return
+  if (body === 'busy') return call.refuse(503, 'too many large requests at a time')
+  let fields: BodyFields | undefined
+  try {
+    // The rest is not read, so the connection cannot go on.
+    if (body.isCut) call.response.shouldKeepAlive = false
+    fields = readBodyFields(body.bytes, shape)
+    if (fields === undefined) call.refuse(400, refusal)
+    else await work(fields)
+  } finally {
+    if (fields !== undefined) zeroBodyFields(fields)
+    body.bytes.fill(0)
+    if (body.isLarge) context.largeBodies.give()
+  }
+}
+
+const invalidBody = 'invalid request body'
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')
+}
+
+export const createKey = keyHandler('create', async (call) => {
+  await call.generation.keys.createKey(call.resource, { createdBy: call.caller.identity })
+  call.keyVersion = 1
+  call.done(`secret key '${call.resource}' created`)
+})
+
+export const importKey = keyHandler('create', (call, context) =>
+  withBody(call, context, bodyShapes.import, 'invalid import key request body', async ({ main, text }) => {
+    const algorithm = parseKeyAlgorithm(text)
+    if (algorithm === undefined) return call.refuse(406, `algorithm '${text}' is not supported`)
+    if (main.length !== keySizeBytes) return call.refuse(406, `invalid key size for '${text}'`)
+    await call.generation.keys.importKey(call.resource, main, { algorithm, createdBy: call.caller.identity })
+    call.keyVersion = 1
+    call.done(`secret key '${call.resource}' created`)
+  }),
+)
+
+/** KES's four members, then ours. */
+export const describeKey = keyHandler('read', async (call) => {
+  const { algorithm, createdAt, createdBy, state, currentVersion } = await call.generation.keys.describeStored(
+    call.resource,
+  )
+  const owner = createdBy === '' ? '' : `,"created_by":${quoteJson(createdBy)}`
+  call.keyVersion = currentVersion
+  call.message = `secret key '${call.resource}' described`
+  call.json(
+    `{"name":${quoteJson(call.resource)},"algorithm":"${algorithm}","created_at":"${createdAt}"${owner},` +
+      `"state":"${state}","key_version":${currentVersion}}`,
+  )
+})
+
+export const deleteKey = keyHandler('delete', async (call) => {
+  await call.generation.keys.deleteKey(call.resource)
+  call.done(`secret key '${call.resource}' deleted`)
+})
+
+export const generateKey = keyHandler('read', async (call, context) => {
+  // Alone among the routes it takes a request without a body, though not one with an empty body of chunks.
+  if (!hasBody(call.request)) return generate(call, undefined)
+  return withBody(call, context, bodyShapes.generate, invalidBody, (fields) => generate(call, fields.context))
+})
+
+async function generate(call: Call, given: Uint8Array | undefined): Promise<void> {
+  call.context = given
+  const { plaintext, ciphertext, keyVersion } = await call.generation.keys.generateDataKey(
+    call.resource,
+    given ?? new Uint8Array(0),
+  )
+  call.keyVersion = keyVersion
+  call.message = 'data key generated'
+  try {
+    call.json(`{"plaintext":"${base64(plaintext)}","ciphertext":"${base64(ciphertext)}"}`)
+  } finally {
+    plaintext.fill(0)
+  }
+}
+
+export const encrypt = keyHandler('read', (call, context) =>
+  withBody(call, context, bodyShapes.encrypt, invalidBody, async ({ main, context: associated }) => {
+    call.context = associated
+    const { ciphertext, keyVersion } = await call.generation.keys.encrypt(call.resource, main, associated)
+    call.keyVersion = keyVersion
+    call.message = 'plaintext encrypted'
+    call.json(`{"ciphertext":"${base64(ciphertext)}"}`)
+  }),
+)
+
+export const decrypt = keyHandler('read', (call, context) =>
+  withBody(call, context, bodyShapes.decrypt, invalidBody, async ({ main, context: associated }) => {
+    call.context = associated
+    const { plaintext, keyVersion } = await call.generation.keys.decryptAny(call.resource, main, associated)
+    call.keyVersion = keyVersion
+    call.message = 'ciphertext decrypted'
+    try {
+      call.json(`{"plaintext":"${base64(plaintext)}"}`)
+    } finally {
+      plaintext.fill(0)
+    }
+  }),
+)
+
+export const hmac = keyHandler('read', (call, context) =>
+  withBody(call, context, bodyShapes.hmac, invalidBody, async ({ main }) => {
+    const mac = await call.generation.keys.hmac(call.resource, main)
+    call.keyVersion = 1
+    call.message = 'HMAC computed'
+    try {
+      call.json(`{"hmac":"${base64(mac)}"}`)
+    } finally {
+      mac.fill(0)
+    }
+  }),
+)
+
+/** KES lists by a literal beginning, a trailing `*` included, so that with it `my-*` finds nothing; here it finds `my-…`. */
+export const listKeys: RouteHandler = async (call, context) => {
+  const prefix = parseListPattern(call.resource)
+  if (prefix === undefined) {
+    call.refuse(400, `listing pattern '${call.resource}' is empty, too long or is invalid`)
+    return
+  }
+  try {
+    // No name is longer than the longest pattern without a `*`.
+    const names = await call.generation.keys.listKeys(prefix.length < 80 ? `${prefix}*` : prefix)
+    const { kept, next } = cutList(names)
+    call.message = 'secret keys listed'
+    call.json(`{"names":${quoteJsonList(kept)}${next === '' ? '' : `,"continue_at":${quoteJson(next)}`}}`)
+  } catch (error) {
+    refuseKeyError(call, error, 'list', context)
+  }
+}
+
+function cutList(names: readonly string[]): { readonly kept: readonly string[]; readonly next: string } {
+  let bytes = 0
+  for (const [at, name] of names.entries()) {
+    bytes += name.length + 3
+    if (bytes > maxListBytes) return { kept: names.slice(0, at), next: name }
+  }
+  return { kept: names, next: '' }
+}

@@ -1,0 +1,51 @@
+/**
+ * Those who read a log over the wire: kes-protocol 3.4. KES's own streams have been silent since 2024-02-29; ours speak.
+ *
+ * @module
+ */
+import type { ServerResponse } from 'node:http'
+
+/** Who does not read may fall so far behind before the connection is cut; in bytes. */
+const maxBehind = 1_048_576
+/** At a time. */
+const maxReaders = 64
+
+/** The readers of one log. */
+export class LogStream {
+  readonly #readers = new Set<ServerResponse>()
+  readonly #counted: () => void
+
+  /** `counted` is called for every line that somebody is sent. */
+  constructor(counted: () => void) {
+    this.#counted = counted
+  }
+
+  /** Sends a line to every reader; `undefined` while there is none. */
+  get write(): ((line: string) => void) | undefined {
+    return this.#readers.size === 0 ? undefined : this.#write
+  }
+
+  /** Takes a reader, whose headers are sent at once. `false` when there are too many. */
+  add(response: ServerResponse): boolean {
+    if (this.#readers.size >= maxReaders) return false
+    response.writeHead(200, { 'Content-Type': 'application/x-ndjson' })
+    response.flushHeaders()
+    this.#readers.add(response)
+    response.on('close', () => this.#readers.delete(response))
+    return true
+  }
+
+  /** Ends all streams. */
+  close(): void {
+    for (const response of this.#readers) response.end()
+    this.#readers.clear()
+  }
+
+  readonly #write = (line: string): void => {
+    this.#counted()
+    for (const response of this.#readers) {
+      if (response.writableLength > maxBehind) response.destroy()
+      else response.write(line)
+    }
+  }
+}

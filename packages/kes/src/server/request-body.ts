@@ -1,0 +1,106 @@
+/**
+ * Bodies of requests up to a limit. What is beyond it is not an error by itself: KES looks at what came until then
+ * (kes-protocol 2.3).
+ *
+ * @module
+ */
+import type { IncomingMessage } from 'node:http'
+
+export interface BodyStart {
+  /** The caller's, to zero. */
+  readonly bytes: Buffer
+  /** Whether there was more than the limit. */
+  readonly isCut: boolean
+  /** Counted in `LargeBodies`: to be given back. */
+  readonly isLarge: boolean
+}
+
+/** Bodies longer than this are large. */
+const largeBytes = 16_384
+/** Large bodies at a time, of a megabyte at most each. */
+const maxLarge = 64
+
+/** Counts large bodies, so that many at a time cannot take all the memory. */
+export class LargeBodies {
+  #held = 0
+
+  take(): boolean {
+    if (this.#held >= maxLarge) return false
+    this.#held++
+    return true
+  }
+
+  give(): void {
+    this.#held--
+  }
+}
+
+const empty: BodyStart = { bytes: Buffer.alloc(0), isCut: false, isLarge: false }
+
+/** Whether a request has a body, be it an empty one of chunks. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  const length = headers['content-length']
+  return length === undefined ? headers['transfer-encoding'] !== undefined : length !== '0'
+}
+
+/**
+ * Reads up to `limit` bytes.
+ *
+ * @returns `'gone'` when the client went away, `'busy'` when there are too many large bodies
+ */
+export function readBodyStart(
+  request: IncomingMessage,
+  limit: number,
+  large: LargeBodies,
+): Promise<BodyStart | 'gone' | 'busy'> {
+  if (!hasBody(request)) return Promise.resolve(empty)
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    let isLarge = false
+    const settle = (body: BodyStart | 'gone' | 'busy'): void => {
+      request.off('data', onData)
+      request.off('end', onEnd)
+      request.off('close', onClose)
+      if (isLarge && typeof body === 'string') large.give()
+      resolve(body)
+    }
+    const onData = (chunk: Buffer): void => {
+      if (!isLarge && length + chunk.length > largeBytes) {
+        isLarge = large.take()
+        if (!isLarge) {
+          request.pause()
+          settle('busy')
+          return
+        }
+      }
+      if (length + chunk.length <= limit) {
+        chunks.push(chunk)
+        length += chunk.length
+        return
+      }
+      request.pause()
+      chunks.push(chunk.subarray(0, limit - length))
+      settle({ bytes: joined(chunks, limit), isCut: true, isLarge })
+    }
+    const onEnd = (): void => settle({ bytes: joined(chunks, length), isCut: false, isLarge })
+    const onClose = (): void => settle('gone')
+    if (request.destroyed) return onClose()
+    request.on('error', ignore)
+    request.on('data', onData)
+    request.on('end', onEnd)
+    request.on('close', onClose)
+  })
+}
+
+function joined(chunks: readonly Buffer[], length: number): Buffer {
+  const [only] = chunks
+  if (chunks.length === 1 && only !== undefined) return only
+  const whole = Buffer.concat(chunks, length)
+  for (const chunk of chunks) chunk.fill(0)
+  return whole
+}
+
+function ignore(): void {
+  // `close` follows and says the same.
+}

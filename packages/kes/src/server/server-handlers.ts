@@ -1,0 +1,126 @@
+/**
+ * What a server says of itself, and the log streams: kes-protocol 3.1 and 3.4.
+ *
+ * @module
+ */
+import { arch, availableParallelism, cpus } from 'node:os'
+import { quoteJson } from '../protocol/go-json.ts'
+import { type Call, sendText } from './call.ts'
+import type { MetricSources } from './kes-metrics.ts'
+import { encodeFamilies, formatFamilies } from './metric-families.ts'
+import type { RouteHandler } from './server-context.ts'
+
+export const version: RouteHandler = (call, context) => {
+  call.json(`{"version":${quoteJson(context.version)},"commit":${quoteJson(context.commit)}}`)
+}
+
+export const ready: RouteHandler = async (call) => {
+  const { reachable } = await call.generation.store.health()
+  if (reachable) call.done('')
+  else call.refuse(504, 'key store is not reachable')
+}
+
+/** Go's names of processors. */
+const goArchitectures: Readonly<Record<string, string>> = {
+  x64: 'amd64',
+  ia32: '386',
+  mipsel: 'mipsle',
+  ppc64: 'ppc64le',
+}
+const goSystems: Readonly<Record<string, string>> = { win32: 'windows', sunos: 'solaris' }
+
+/** What hardly changes and costs a system call or more to ask for. */
+class Sampled<T> {
+  readonly #read: () => T
+  readonly #validMs: number
+  #value: T | undefined
+  #readAt = Number.NEGATIVE_INFINITY
+
+  constructor(validMs: number, read: () => T) {
+    this.#read = read
+    this.#validMs = validMs
+  }
+
+  get(): T {
+    const now = performance.now()
+    if (this.#value === undefined || now - this.#readAt >= this.#validMs) {
+      this.#value = this.#read()
+      this.#readAt = now
+    }
+    return this.#value
+  }
+}
+
+const machine = new Sampled(60_000, () => {
+  const system = goSystems[process.platform] ?? process.platform
+  const processor = goArchitectures[arch()] ?? arch()
+  return `"os":"${system}","arch":"${processor}"`
+})
+const processors = new Sampled(60_000, () => `"num_cpu":${cpus().length},"num_cpu_used":${availableParallelism()}`)
+const heapUsed = new Sampled(1_000, () => process.memoryUsage().heapUsed)
+
+/** `keystore_unavailable` is left out on purpose: without it KES's SDK, and so MinIO, sees the endpoint as offline. */
+export const status: RouteHandler = async (call, context) => {
+  const { reachable, latencyMs } = await call.generation.store.health()
+  const uptime = Math.floor(context.uptimeMs() / 1_000)
+  call.json(
+    `{"version":${quoteJson(context.version)},${machine.get()},"uptime":${uptime},${processors.get()},` +
+      `"mem_heap_used":${heapUsed.get()},"mem_stack_used":0,` +
+      `${reachable ? `"keystore_latency":${latencyMs}` : '"keystore_unreachable":true'}}`,
+  )
+}
+
+export const listRoutes: RouteHandler = (call) => {
+  const rows = call.generation.routes.all
+    .filter(({ isExtension }) => !isExtension)
+    .map(
+      ({ method, path, maxBody, timeoutMs }) =>
+        `{"method":"${method}","path":"${path}","max_body":${maxBody},"timeout":${Math.floor(timeoutMs / 1_000)}}`,
+    )
+  call.json(`[${rows.join(',')}]`)
+}
+
+const protobufType = 'application/vnd.google.protobuf'
+const protobufContentType = `${protobufType}; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=underscores`
+const textContentType = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores'
+
+export const metrics: RouteHandler = (call, context) => {
+  const { keys, store } = call.generation
+  const sources: MetricSources = {
+    uptimeSeconds: () => context.uptimeMs() / 1_000,
+    cache: () => keys.cacheCounts,
+    store: () => store,
+    connections: context.connections,
+  }
+  const families = context.metrics.families(sources)
+  call.status = 200
+  if (wantsProtobuf(call)) {
+    const body = encodeFamilies(families)
+    call.response.writeHead(200, { 'Content-Type': protobufContentType, 'Content-Length': body.length })
+    call.response.end(body)
+  } else {
+    sendText(call.response, 200, textContentType, formatFamilies(families))
+  }
+}
+
+/** Prometheus asks for `application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited`. */
+function wantsProtobuf(call: Call): boolean {
+  const accepted = (call.request.headers.accept ?? '')
+    .split(',', 16)
+    .map((part) => part.replaceAll(' ', '').toLowerCase())
+  return accepted.some(
+    (part) =>
+      part.startsWith(protobufType) &&
+      part.includes('proto=io.prometheus.client.metricfamily') &&
+      part.includes('encoding=delimited'),
+  )
+}
+
+export const streamErrors: RouteHandler = (call, context) => openStream(call, context.errorStream.add(call.response))
+
+export const streamAudit: RouteHandler = (call, context) => openStream(call, context.auditStream.add(call.response))
+
+function openStream(call: Call, isOpen: boolean): void {
+  if (isOpen) call.status = 200
+  else call.refuse(503, 'too many readers of this log')
+}
