@@ -1,0 +1,248 @@
+/**
+ * Answers of a KES server as typed values: kes-protocol 2.4, 3. Everything is checked; what is not as it should be is
+ * `invalid-answer`.
+ *
+ * @module
+ */
+import { KesError } from '../kes-error.ts'
+
+export interface KesVersion {
+  readonly version: string
+  readonly commit: string
+}
+
+/** Members as on the wire. */
+export interface KesStatus {
+  readonly version: string
+  readonly os: string
+  readonly arch: string
+  /** Seconds. */
+  readonly uptime: number
+  readonly num_cpu: number
+  readonly num_cpu_used: number
+  /** Bytes. */
+  readonly mem_heap_used: number
+  readonly mem_stack_used: number
+  /** Milliseconds. */
+  readonly keystore_latency?: number
+  readonly keystore_unreachable?: boolean
+}
+
+export interface KesRouteInfo {
+  readonly method: string
+  readonly path: string
+  readonly max_body: number
+  /** Seconds; 0 = never. */
+  readonly timeout: number
+}
+
+export interface KesKeyInfo {
+  readonly name: string
+  /** Empty with old servers. */
+  readonly algorithm: string
+  /** RFC 3339. */
+  readonly created_at: string
+  /** Empty where the key has none. */
+  readonly created_by: string
+  /** Only Strongroom says these. */
+  readonly state?: string
+  readonly version?: number
+}
+
+export interface KesPolicyInfo {
+  readonly name: string
+  readonly created_at: string
+  readonly created_by: string
+}
+
+export interface KesPolicyRules extends KesPolicyInfo {
+  readonly allow: readonly string[]
+  readonly deny: readonly string[]
+}
+
+export interface KesIdentityInfo {
+  readonly identity: string
+  readonly isAdmin: boolean
+  /** Empty for an admin. */
+  readonly policy: string
+  readonly created_at: string
+  readonly created_by: string
+}
+
+/** Names, and whether they are all there are: a MinIO KES gives the first 1,024 and cannot continue. */
+export interface KesListing {
+  readonly names: readonly string[]
+  readonly isComplete: boolean
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+const wrong = (what: string): KesError => new KesError('invalid-answer', `the server's answer makes no sense: ${what}`)
+
+/** @throws KesError `invalid-answer` */
+export function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch {
+    // The parser quotes what it read, and that may be a key.
+    throw wrong('not JSON')
+  }
+}
+
+function fieldsOf(value: unknown): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong('not a JSON object')
+  return Object.fromEntries(Object.entries(value))
+}
+
+function text(fields: Fields, name: string): string {
+  const value = fields[name] ?? ''
+  if (typeof value !== 'string') throw wrong(`${name} is not a text`)
+  return value
+}
+
+function count(fields: Fields, name: string): number {
+  const value = fields[name] ?? 0
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw wrong(`${name} is not a number`)
+  return value
+}
+
+function flag(fields: Fields, name: string): boolean {
+  const value = fields[name] ?? false
+  if (typeof value !== 'boolean') throw wrong(`${name} is not true or false`)
+  return value
+}
+
+function texts(value: unknown, name: string): readonly string[] {
+  if (value === undefined || value === null) return []
+  if (!Array.isArray(value)) throw wrong(`${name} is not a list`)
+  return value.map((item: unknown) => {
+    if (typeof item !== 'string') throw wrong(`${name} holds something else than texts`)
+    return item
+  })
+}
+
+/** Bytes of a base64 field, the receiver's to zero. @throws KesError `invalid-answer` */
+export function readBytes(answer: unknown, name: string): Buffer {
+  const value = text(fieldsOf(answer), name)
+  if (!/^[0-9A-Za-z+/]*={0,2}$/.test(value) || value.length % 4 !== 0) throw wrong(`${name} is not base64`)
+  return Buffer.from(value, 'base64')
+}
+
+export function readVersion(answer: unknown): KesVersion {
+  const fields = fieldsOf(answer)
+  return { version: text(fields, 'version'), commit: text(fields, 'commit') }
+}
+
+export function readStatus(answer: unknown): KesStatus {
+  const fields = fieldsOf(answer)
+  const latency = count(fields, 'keystore_latency')
+  const isUnreachable = flag(fields, 'keystore_unreachable') || flag(fields, 'keystore_unavailable')
+  return {
+    version: text(fields, 'version'),
+    os: text(fields, 'os'),
+    arch: text(fields, 'arch'),
+    uptime: count(fields, 'uptime'),
+    num_cpu: count(fields, 'num_cpu'),
+    num_cpu_used: count(fields, 'num_cpu_used'),
+    mem_heap_used: count(fields, 'mem_heap_used'),
+    mem_stack_used: count(fields, 'mem_stack_used'),
+    ...(latency === 0 ? {} : { keystore_latency: latency }),
+    ...(isUnreachable ? { keystore_unreachable: true } : {}),
+  }
+}
+
+export function readRoutes(answer: unknown): readonly KesRouteInfo[] {
+  if (!Array.isArray(answer)) throw wrong('not a list of routes')
+  return answer.map(fieldsOf).map((fields) => ({
+    method: text(fields, 'method'),
+    path: text(fields, 'path'),
+    max_body: count(fields, 'max_body'),
+    timeout: count(fields, 'timeout'),
+  }))
+}
+
+export function readKeyInfo(answer: unknown, name: string): KesKeyInfo {
+  const fields = fieldsOf(answer)
+  const state = text(fields, 'state')
+  const version = count(fields, 'version')
+  return {
+    name: text(fields, 'name') || name,
+    algorithm: text(fields, 'algorithm'),
+    created_at: text(fields, 'created_at'),
+    created_by: text(fields, 'created_by'),
+    ...(state === '' ? {} : { state }),
+    ...(version === 0 ? {} : { version }),
+  }
+}
+
+export function readPolicyInfo(answer: unknown, name: string): KesPolicyInfo {
+  const fields = fieldsOf(answer)
+  return {
+    name: text(fields, 'name') || name,
+    created_at: text(fields, 'created_at'),
+    created_by: text(fields, 'created_by'),
+  }
+}
+
+/** Rules are objects whose names count; servers before 2023 sent lists. */
+function rules(fields: Fields, name: string): readonly string[] {
+  const value = fields[name]
+  if (value === undefined || value === null || Array.isArray(value)) return texts(value, name)
+  return Object.keys(fieldsOf(value))
+}
+
+export function readPolicyRules(answer: unknown, name: string): KesPolicyRules {
+  const fields = fieldsOf(answer)
+  return { ...readPolicyInfo(answer, name), allow: rules(fields, 'allow'), deny: rules(fields, 'deny') }
+}
+
+/** `policy` is a name, or, as in the source of KES, an object with one. */
+export function readIdentityInfo(answer: unknown, identity: string): KesIdentityInfo {
+  const fields = fieldsOf(answer)
+  const { policy } = fields
+  const isNested = typeof policy === 'object' && policy !== null
+  return {
+    identity: text(fields, 'identity') || identity,
+    isAdmin: flag(fields, 'admin'),
+    policy: isNested ? text(fieldsOf(policy), 'name') : text(fields, 'policy'),
+    created_at: text(fields, 'created_at'),
+    created_by: text(fields, 'created_by'),
+  }
+}
+
+/** `field` is `names` or `identities`. */
+export function readListing(answer: unknown, field: string): KesListing {
+  const fields = fieldsOf(answer)
+  return { names: texts(fields[field], field), isComplete: text(fields, 'continue_at') === '' }
+}
+
+/** Listings of servers before 2023-10: a line of JSON for each name. */
+export function readLegacyListing(body: Buffer, field: string): KesListing {
+  const names: string[] = []
+  for (const line of body.toString('utf8').split('\n')) {
+    if (line.trim() === '') continue
+    const fields = fieldsOf(parseJson(Buffer.from(line)))
+    if (text(fields, 'error') !== '') throw wrong('the listing ended with an error')
+    names.push(text(fields, field === 'names' ? 'name' : 'identity'))
+  }
+  return { names, isComplete: true }
+}
+
+const maxMessageLength = 500
+
+/** What an error answer says, on one line and not too long. */
+export function readMessage(contentType: string, body: Buffer): string {
+  let message = body.toString('utf8')
+  if (contentType.startsWith('application/json')) {
+    try {
+      const fields = fieldsOf(parseJson(body))
+      message = text(fields, 'error') || text(fields, 'message')
+    } catch (error) {
+      if (!(error instanceof KesError)) throw error
+    }
+  }
+  return message
+    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+    .trim()
+    .slice(0, maxMessageLength)
+}

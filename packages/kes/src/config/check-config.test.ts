@@ -1,0 +1,136 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { KmsError, MemoryKeyStore } from '@strongroom/kms'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checkKesConfig } from './check-config.ts'
+
+const admin = 'a050837d85070582ccf7394b0988847cc312cb88259b894899f6f239cf1791a5'
+const user = '824c89aa8efb95ef93629b4519599129cace4adac9a6180daba31ceed41ecee6'
+
+describe('checking a KES config', () => {
+  let directory: string
+  let file: string
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'strongroom-check-'))
+    file = join(directory, 'kes.yml')
+    await cp(join(import.meta.dirname, '../../testdata/config/pki'), join(directory, 'pki'), { recursive: true })
+  })
+
+  afterAll(() => rm(directory, { recursive: true }))
+
+  const write = (more: string): Promise<void> =>
+    writeFile(
+      file,
+      `address: 127.0.0.1:7373
+admin:
+  identity: \${ADMIN}
+tls:
+  key: ${directory}/pki/server.key
+  cert: ${directory}/pki/server.crt
+keystore:
+  fs:
+    path: /keys
+${more}`,
+    )
+
+  const openKeyStore = async () => new MemoryKeyStore()
+
+  it('says what it means', async () => {
+    await write(`policy:
+  app:
+    allow: [ /v1/key/* ]
+    identities: [ ${user} ]
+cache:
+  expiry:
+    any: 1h
+    unused: 20s
+log:
+  error: off
+keys:
+  - name: first
+`)
+    const report = await checkKesConfig(file, { ADMIN: admin }, { openKeyStore })
+    expect(report).toEqual({
+      file,
+      problems: [],
+      notices: [],
+      config: {
+        address: '127.0.0.1:7373',
+        admin,
+        tls: {
+          cert: join(directory, 'pki/server.crt'),
+          key: join(directory, 'pki/server.key'),
+          verifiesClients: false,
+          proxies: [],
+          names: ['localhost', '127.0.0.1'],
+          expires: expect.stringMatching(/^21\d\d-/),
+        },
+        policies: [{ name: 'app', allow: ['/v1/key/*'], deny: [], identities: [user] }],
+        api: [],
+        cache: { any: '1h0m0s', unused: '20s', offline: '0s' },
+        log: { error: 'off', audit: 'INFO' },
+        keys: ['first'],
+        keyStore: { description: 'Filesystem: /keys', isReachable: true, entries: 0 },
+      },
+    })
+  })
+
+  it('names what has no effect, or another than one may think', async () => {
+    await write(`policy:
+  app:
+    allow: [ v1/x, "/a*b", "/v1/key/?" ]
+api:
+  /v1/nothing:
+    skip_auth: true
+  /v1/ready:
+    skip_auth: true
+foo: bar
+cache:
+  expiry:
+    any: 1m
+`)
+    const { notices } = await checkKesConfig(file, { ADMIN: 'disabled' }, { openKeyStore })
+    expect(notices).toEqual([
+      `${file}:21: cache.expiry.unused: unset or 0s: KES drops its whole cache every 30s then; here it means 30s`,
+      `${file}:18: foo: unknown setting, ignored`,
+      'policy.app: "v1/x" matches nothing: paths begin with /',
+      'policy.app: "/a*b" has a * that is not at its end: it stands for itself',
+      'policy.app: "/v1/key/?" has ? or [ ] in it, which stand for themselves since 2023-10',
+      'policy.app: is assigned to nobody',
+      'api: "/v1/nothing" is no route: ignored',
+      'api: with skip_auth (/v1/ready) clients may connect to every route without a certificate',
+      'admin.identity: nobody can have this identity: there is no admin',
+    ])
+  })
+
+  it('lists all that is wrong, each with its line', async () => {
+    await write('cache:\n  expiry:\n    any: 300\nlog:\n  error: loud\n')
+    const { problems, config } = await checkKesConfig(file, {}, { openKeyStore })
+    expect(problems.map((line) => line.replace(file, 'F'))).toEqual([
+      'F:3: admin.identity: the environment variable "ADMIN" is not set',
+      expect.stringMatching(/^F:2: admin: invalid admin identity/),
+      'F:12: cache.expiry.any: expected a duration with its unit, such as 20s or 5m0s',
+      expect.stringMatching(/^F:14: log.error: expected DEBUG/),
+    ])
+    expect(config).toBeUndefined()
+  })
+
+  it('says why a key store does not work', async () => {
+    await write('')
+    const failing = async () => {
+      throw new KmsError('unreachable', 'Vault: connection refused')
+    }
+    const report = await checkKesConfig(file, { ADMIN: admin }, { openKeyStore: failing })
+    expect(report.problems).toEqual(['the key store does not work: Vault: connection refused'])
+    expect(report.config?.keyStore).toMatchObject({ isReachable: false, detail: 'Vault: connection refused' })
+  })
+
+  it('does not wait for ever for a key store', async () => {
+    await write('')
+    const stalled = () => new Promise<never>(() => undefined)
+    const report = await checkKesConfig(file, { ADMIN: admin }, { openKeyStore: stalled, timeoutMs: 20 })
+    expect(report.problems).toEqual(['the key store does not work: no answer within 20ms'])
+  })
+})

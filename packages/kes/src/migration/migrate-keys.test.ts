@@ -1,0 +1,116 @@
+import { type KeyStore, KmsError, MemoryKeyStore } from '@strongroom/kms'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { matchesPattern, migrateKeys } from './migrate-keys.ts'
+
+async function storeOf(entries: Readonly<Record<string, string>>): Promise<MemoryKeyStore> {
+  const store = new MemoryKeyStore()
+  for (const [name, value] of Object.entries(entries)) await store.create(name, Buffer.from(value))
+  return store
+}
+
+async function contents(store: KeyStore): Promise<Record<string, string>> {
+  const entries: Record<string, string> = {}
+  for await (const name of store.list('')) entries[name] = Buffer.from(await store.get(name)).toString()
+  return entries
+}
+
+/** Everything of `store`, with some methods of one's own. */
+const changed = (store: KeyStore, own: Partial<KeyStore>): KeyStore => ({
+  create: (name, value) => store.create(name, value),
+  get: (name) => store.get(name),
+  delete: (name) => store.delete(name),
+  list: (prefix) => store.list(prefix),
+  status: () => store.status(),
+  close: () => store.close(),
+  ...own,
+})
+
+describe('migrating keys', () => {
+  it('copies all, more than a page of KES', async () => {
+    const entries = Object.fromEntries(Array.from({ length: 2_100 }, (_, i) => [`key-${i}`, `value ${i}`]))
+    const to = new MemoryKeyStore()
+    const seen: number[] = []
+    const report = await migrateKeys(await storeOf(entries), to, { onProgress: ({ done }) => seen.push(done) })
+    expect(report).toMatchObject({ total: 2_100, identical: [], different: [], failed: [], isComplete: true })
+    expect(report.copied).toHaveLength(2_100)
+    expect(await contents(to)).toEqual(entries)
+    expect(seen).toEqual(Array.from({ length: 2_100 }, (_, i) => i + 1))
+  })
+
+  it('copies what a pattern selects', async () => {
+    const to = new MemoryKeyStore()
+    await migrateKeys(await storeOf({ 'app-1': 'a', 'app-22': 'b', other: 'c' }), to, { pattern: 'app-?' })
+    expect(await contents(to)).toEqual({ 'app-1': 'a' })
+    await expect(migrateKeys(to, to, { pattern: 'a/../b' })).rejects.toMatchObject({ code: 'invalid-config' })
+  })
+
+  it('goes on where it was interrupted', async () => {
+    const from = await storeOf({ a: '1', b: '2', c: '3' })
+    const to = await storeOf({ a: '1' })
+    expect(await migrateKeys(from, to)).toMatchObject({ copied: ['b', 'c'], identical: ['a'], isComplete: true })
+  })
+
+  it('leaves what is there with another value, and says so', async () => {
+    const to = await storeOf({ a: 'other' })
+    expect(await migrateKeys(await storeOf({ a: '1', b: '2' }), to)).toMatchObject({ copied: ['b'], different: ['a'] })
+    expect(await contents(to)).toEqual({ a: 'other', b: '2' })
+  })
+
+  it('notices a target that does not keep what it is given', async () => {
+    const to = changed(new MemoryKeyStore(), { get: async () => Buffer.from('x') })
+    const { copied, failed } = await migrateKeys(await storeOf({ a: '1' }), to)
+    expect(copied).toEqual([])
+    expect(failed).toEqual([{ name: 'a', message: 'the target gave back something else than it was given' }])
+  })
+
+  it('passes over a key that cannot be read, and reports it', async () => {
+    const store = await storeOf({ a: '1', b: '2' })
+    const from = changed(store, {
+      get: async (name) => {
+        if (name === 'a') throw new KmsError('invalid-key', 'too long')
+        return store.get(name)
+      },
+    })
+    expect(await migrateKeys(from, new MemoryKeyStore())).toMatchObject({
+      copied: ['b'],
+      failed: [{ name: 'a', message: 'too long' }],
+      isComplete: true,
+    })
+  })
+
+  it('stops at once when a store is gone', async () => {
+    const entries = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`key-${i}`, 'v']))
+    let calls = 0
+    const to = changed(new MemoryKeyStore(), {
+      create: async () => {
+        calls++
+        throw new KmsError('unreachable', 'gone')
+      },
+    })
+    const report = await migrateKeys(await storeOf(entries), to, { concurrency: 4 })
+    expect(report.isComplete).toBe(false)
+    expect(calls).toBeLessThanOrEqual(8)
+  })
+
+  it('stops when told to', async () => {
+    const controller = new AbortController()
+    const from = await storeOf({ a: '1', b: '2', c: '3' })
+    const options = { concurrency: 1, signal: controller.signal, onProgress: () => controller.abort() }
+    expect(await migrateKeys(from, new MemoryKeyStore(), options)).toMatchObject({ copied: ['a'], isComplete: false })
+  })
+})
+
+describe('a pattern of names', () => {
+  it('means what the regular expression of the same form means', () => {
+    const characters = fc.array(fc.constantFrom('a', 'b', '*', '?'), { maxLength: 8 })
+    const letters = fc.array(fc.constantFrom('a', 'b'), { maxLength: 10 })
+    fc.assert(
+      fc.property(characters, letters, (pattern, name) => {
+        const text = pattern.join('')
+        const expected = new RegExp(`^${text.replaceAll('*', '.*').replaceAll('?', '.')}$`)
+        expect(matchesPattern(name.join(''), text)).toBe(expected.test(name.join('')))
+      }),
+    )
+  })
+})

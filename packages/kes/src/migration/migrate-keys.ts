@@ -1,0 +1,150 @@
+/**
+ * Copies keys between any two key stores: what is there already and the same counts as done, so that it can be
+ * interrupted and begun again; each copy is read back and compared. Nothing is ever deleted or overwritten.
+ * kes-protocol 13, row `migrate`, without its limit of 1,025 keys.
+ *
+ * @module
+ */
+import { timingSafeEqual } from 'node:crypto'
+import { type KeyStore, KmsError, type KmsErrorCode } from '@strongroom/kms'
+import { KesError } from '../kes-error.ts'
+
+export interface MigrationOptions {
+  /** Names to copy: `*` any characters, `?` one. Default all. */
+  readonly pattern?: string
+  /** Keys copied at the same time. Default 8. */
+  readonly concurrency?: number
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: MigrationProgress) => void
+}
+
+export interface MigrationProgress {
+  readonly done: number
+  readonly total: number
+}
+
+/** What happened to each name, in byte order. */
+export interface MigrationReport {
+  /** Names that the pattern selects. */
+  readonly total: number
+  /** Now there, and read back. */
+  readonly copied: readonly string[]
+  /** There before, and the same. */
+  readonly identical: readonly string[]
+  /** There before with another value, and left so. */
+  readonly different: readonly string[]
+  readonly failed: readonly { readonly name: string; readonly message: string }[]
+  /** Everything was looked at; else begin again. */
+  readonly isComplete: boolean
+}
+
+/** Faults that will hit the next key as well. */
+const fatal: ReadonlySet<KmsErrorCode> = new Set(['unreachable', 'permission-denied', 'sealed', 'busy'])
+
+type Outcome = 'copied' | 'identical' | 'different'
+
+/**
+ * Copies what `pattern` selects. Both stores stay the caller's.
+ *
+ * @throws KmsError when the source cannot be listed; KesError `invalid-config` for a pattern that is none
+ */
+export async function migrateKeys(
+  from: KeyStore,
+  to: KeyStore,
+  { pattern = '*', concurrency = 8, signal, onProgress }: MigrationOptions = {},
+): Promise<MigrationReport> {
+  const names = await selectNames(from, pattern)
+  const outcomes = new Map<string, Outcome | Error>()
+  const queue = names[Symbol.iterator]()
+  let isStopped = false
+  const work = async (): Promise<void> => {
+    for (const name of queue) {
+      if (isStopped || signal?.aborted === true) return
+      const outcome = await copyKey(from, to, name)
+      outcomes.set(name, outcome)
+      if (outcome instanceof KmsError && fatal.has(outcome.code)) isStopped = true
+      onProgress?.({ done: outcomes.size, total: names.length })
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, work))
+  return report(names, outcomes)
+}
+
+async function copyKey(from: KeyStore, to: KeyStore, name: string): Promise<Outcome | Error> {
+  let value: Uint8Array | undefined
+  try {
+    value = await from.get(name)
+    const isNew = await create(to, name, value)
+    if (await holds(to, name, value)) return isNew ? 'copied' : 'identical'
+    if (!isNew) return 'different'
+    return new KesError('invalid-answer', 'the target gave back something else than it was given')
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  } finally {
+    value?.fill(0)
+  }
+}
+
+async function create(to: KeyStore, name: string, value: Uint8Array): Promise<boolean> {
+  try {
+    await to.create(name, value)
+    return true
+  } catch (error) {
+    if (error instanceof KmsError && error.code === 'key-exists') return false
+    throw error
+  }
+}
+
+async function holds(to: KeyStore, name: string, value: Uint8Array): Promise<boolean> {
+  const stored = await to.get(name)
+  const isSame = stored.length === value.length && timingSafeEqual(stored, value)
+  stored.fill(0)
+  return isSame
+}
+
+async function selectNames(from: KeyStore, pattern: string): Promise<readonly string[]> {
+  if (!/^[0-9A-Za-z_*?-]{1,100}$/.test(pattern)) {
+    throw new KesError('invalid-config', `not a pattern of key names: ${JSON.stringify(pattern)}`)
+  }
+  const names: string[] = []
+  const literal = pattern.slice(0, /[*?]|$/.exec(pattern)?.index ?? 0)
+  for await (const name of from.list(literal)) {
+    if (matchesPattern(name, pattern)) names.push(name)
+  }
+  return names
+}
+
+/** Greedy with one point of return: no more than `name.length` × `pattern.length` steps. */
+export function matchesPattern(name: string, pattern: string): boolean {
+  let [at, next, star, resume] = [0, 0, -1, 0]
+  while (at < name.length) {
+    if (pattern[next] === '*') {
+      star = next++
+      resume = at
+    } else if (pattern[next] === '?' || pattern[next] === name[at]) {
+      at++
+      next++
+    } else if (star >= 0) {
+      next = star + 1
+      at = ++resume
+    } else return false
+  }
+  while (pattern[next] === '*') next++
+  return next === pattern.length
+}
+
+function report(names: readonly string[], outcomes: ReadonlyMap<string, Outcome | Error>): MigrationReport {
+  const of = (wanted: Outcome): string[] => names.filter((name) => outcomes.get(name) === wanted)
+  const failed = names.flatMap((name) => {
+    const outcome = outcomes.get(name)
+    return outcome instanceof Error ? [{ name, message: outcome.message }] : []
+  })
+  return {
+    total: names.length,
+    copied: of('copied'),
+    identical: of('identical'),
+    different: of('different'),
+    failed,
+    isComplete: outcomes.size === names.length,
+  }
+}
