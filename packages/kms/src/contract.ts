@@ -28,6 +28,8 @@ export interface KeyDescription {
   readonly name: KeyName
   readonly state: KeyState
   readonly algorithm: KeyAlgorithm
+  /** Of a key whose deletion is scheduled: when its material may be destroyed. */
+  readonly deletionDueAt?: Date
   /** Newest version: the one that seals. */
   readonly currentVersion: KeyVersion
   readonly versions: readonly { readonly version: KeyVersion; readonly createdAt: Date; readonly createdBy: string }[]
@@ -75,6 +77,17 @@ export interface Kms {
   rotateKey(name: KeyName, options?: KmsCallOptions): Promise<KeyDescription>
   lockKey(name: KeyName, options?: KmsCallOptions): Promise<KeyDescription>
   unlockKey(name: KeyName, options?: KmsCallOptions): Promise<KeyDescription>
+  /**
+   * Locks a key and notes when it is to be deleted; `deleteKey` does that, and is the caller's to call then. Until then the key
+   * is `pending-deletion`. Absent where the KMS knows no such thing.
+   */
+  scheduleKeyDeletion?(name: KeyName, dueAt: Date, options?: KmsCallOptions): Promise<KeyDescription>
+  /**
+   * Takes a scheduled deletion back, as long as it is not due. The key stays locked. A key that awaits none stays as it is.
+   *
+   * @throws KmsError `key-pending-deletion` once it is due or being destroyed
+   */
+  cancelKeyDeletion?(name: KeyName, options?: KmsCallOptions): Promise<KeyDescription>
   /** Destroys all versions. Whether anything depends on them is the caller's question. */
   deleteKey(name: KeyName, options?: KmsCallOptions): Promise<void>
   status(options?: KmsCallOptions): Promise<{ readonly reachable: boolean; readonly detail?: string }>

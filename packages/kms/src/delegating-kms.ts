@@ -3,7 +3,9 @@
  *
  * @module
  */
+
 import type { DataKey, KeyAlgorithm, KeyDescription, KeyName, KeyVersion, Kms, KmsCallOptions } from './contract.ts'
+import { KmsError } from './kms-error.ts'
 
 /** Names of the calls of a `Kms`, and of the state check. */
 export type KmsOperation = Exclude<keyof Kms, 'close'> | 'keyState'
@@ -90,6 +92,20 @@ export abstract class DelegatingKms implements Kms {
     )
   }
 
+  /** @throws KmsError `unsupported` where the inner one knows no such thing */
+  scheduleKeyDeletion(name: KeyName, dueAt: Date, options?: KmsCallOptions): Promise<KeyDescription> {
+    const run = async (own: KmsCallOptions | undefined): Promise<KeyDescription> =>
+      (await this.inner.scheduleKeyDeletion?.(name, dueAt, own)) ?? noScheduling()
+    return this.#change(name, this.call('scheduleKeyDeletion', name, options, run))
+  }
+
+  /** @throws KmsError `unsupported` where the inner one knows no such thing */
+  cancelKeyDeletion(name: KeyName, options?: KmsCallOptions): Promise<KeyDescription> {
+    const run = async (own: KmsCallOptions | undefined): Promise<KeyDescription> =>
+      (await this.inner.cancelKeyDeletion?.(name, own)) ?? noScheduling()
+    return this.#change(name, this.call('cancelKeyDeletion', name, options, run))
+  }
+
   deleteKey(name: KeyName, options?: KmsCallOptions): Promise<void> {
     return this.#change(
       name,
@@ -125,4 +141,8 @@ export abstract class DelegatingKms implements Kms {
       this.changed(name)
     }
   }
+}
+
+function noScheduling(): never {
+  throw new KmsError('unsupported', 'this key service deletes keys at once or not at all')
 }

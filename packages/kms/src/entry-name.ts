@@ -1,6 +1,7 @@
 /**
  * How one key is laid out over the entries of a key store that knows no update (docs/formats/stored-keys.md):
- * `name` is version 1, `name-v-n` version n, `name-locked` the marker of a lock or of a deletion under way.
+ * `name` is version 1, `name-v-n` version n, `name-locked` the marker of a lock or of a deletion under way, `name-deletion`
+ * the marker of a deletion at a certain time.
  *
  * @module
  */
@@ -15,8 +16,10 @@ export const maxKeyVersion = 999_999_999
 const maxEntryNameLength = maxKeyNameLength + '-v-'.length + String(maxKeyVersion).length
 
 const lockSuffix = '-locked'
+const deletionSuffix = '-deletion'
+const markerSuffixes = [lockSuffix, deletionSuffix]
 const versionPattern = /^(?<base>.+)-v-(?<version>\d{1,9})$/
-const reservedPattern = /(?:-v-\d+|-locked)$/
+const reservedPattern = /(?:-v-\d+|-locked|-deletion)$/
 
 /** The entry that holds a version of a key. */
 export function versionEntryName(name: string, version: KeyVersion): string {
@@ -26,6 +29,11 @@ export function versionEntryName(name: string, version: KeyVersion): string {
 /** The entry whose presence says that a key is locked or being deleted. */
 export function markerEntryName(name: string): string {
   return `${name}${lockSuffix}`
+}
+
+/** The entry that says when a locked key is going to be deleted. Without the marker of a lock it says nothing. */
+export function deletionEntryName(name: string): string {
+  return `${name}${deletionSuffix}`
 }
 
 /**
@@ -44,8 +52,10 @@ export type EntryShape =
 
 /** Reads the form of an entry name. */
 export function entryShape(entry: string): EntryShape {
-  if (entry.endsWith(lockSuffix) && entry.length > lockSuffix.length) {
-    return { kind: 'marker', base: entry.slice(0, -lockSuffix.length) }
+  for (const suffix of markerSuffixes) {
+    if (entry.endsWith(suffix) && entry.length > suffix.length) {
+      return { kind: 'marker', base: entry.slice(0, -suffix.length) }
+    }
   }
   const match = versionPattern.exec(entry)?.groups
   const version = Number(match?.version)

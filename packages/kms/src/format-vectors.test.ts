@@ -82,6 +82,21 @@ describe('the vectors of stored-keys.md', () => {
     await kms.close()
   })
 
+  it('show the marker of a deletion in thirty days, which stands beside that of the lock', async () => {
+    const store = new MemoryKeyStore()
+    for (const [name, value] of Object.entries(storedKeys.entries)) await store.create(name, Buffer.from(value))
+    const kms = new KeyService(store, { now: () => nowMs, random: countingRandom() })
+    await kms.scheduleKeyDeletion('my-key', new Date(nowMs + 30 * 86_400_000))
+    const marker = text(await store.get('my-key-deletion'))
+    expect(marker.startsWith('strongroom:scheduled:v1:')).toBe(true)
+    expectInDocument(read('../../../docs/formats/stored-keys.md'), ['`my-key-deletion`', marker])
+    await kms.cancelKeyDeletion('my-key')
+    const names: string[] = []
+    for await (const name of store.list('')) names.push(name)
+    expect(names).toEqual(Object.keys(storedKeys.entries))
+    await kms.close()
+  })
+
   it('are read back, and make the data key shown', async () => {
     const store = new MemoryKeyStore()
     for (const [name, value] of Object.entries(storedKeys.entries)) await store.create(name, Buffer.from(value))

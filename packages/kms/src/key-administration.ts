@@ -1,5 +1,5 @@
 /**
- * What changes keys: create, rotate, lock, unlock, delete, and the listing that tells keys from their versions and markers.
+ * What changes keys: create, rotate, lock, unlock, delete (now or later), and the listing that tells keys from their versions and markers.
  * Every order of steps here leaves, when the process dies between two of them, a key that is whole, locked or being
  * deleted, and whose deletion can be finished by asking again (docs/formats/stored-keys.md).
  *
@@ -7,7 +7,7 @@
  */
 import type { RandomSource } from '@strongroom/crypto'
 import type { KeyAlgorithm, KeyDescription, KeyName, KeyStore, KeyVersion } from './contract.ts'
-import { entryShape, isEntryName, markerEntryName, versionEntryName } from './entry-name.ts'
+import { deletionEntryName, entryShape, isEntryName, markerEntryName, versionEntryName } from './entry-name.ts'
 import { formatKeyMarker, keyFamily, type MarkerMeaning, parseKeyMarker } from './key-marker.ts'
 import { isKeyName, parseKeyPattern } from './key-name.ts'
 import { checkUsable } from './key-state.ts'
@@ -82,7 +82,30 @@ export class KeyAdministration {
     return this.#change(name, async () => {
       const { state, family } = await this.useFresh(name, identity)
       if (state === 'pending-deletion') checkUsable(name, state)
-      if (state === 'enabled') await this.#mark(name, 'locked', family)
+      if (state === 'enabled') await this.#markLocked(name, family)
+      return this.useFresh(name, describeLoadedKey)
+    })
+  }
+
+  /** Lock first: what dies after it leaves a locked key. */
+  scheduleDeletion(name: KeyName, dueAtMs: number): Promise<KeyDescription> {
+    return this.#change(name, async () => {
+      const { state, family } = await this.useFresh(name, identity)
+      if (state === 'pending-deletion') checkUsable(name, state)
+      if (state === 'enabled') await this.#markLocked(name, family)
+      await this.#mark(name, 'scheduled', family, dueAtMs)
+      return this.useFresh(name, describeLoadedKey)
+    })
+  }
+
+  /** A deletion that is due may have begun, here or on another node: it goes on. */
+  cancelDeletion(name: KeyName): Promise<KeyDescription> {
+    return this.#change(name, async () => {
+      const { state, deletionDueAtMs } = await this.useFresh(name, identity)
+      if (state === 'pending-deletion') {
+        if (deletionDueAtMs === undefined || deletionDueAtMs <= this.#options.now()) checkUsable(name, state)
+        await this.#removeMarker(deletionEntryName(name))
+      }
       return this.useFresh(name, describeLoadedKey)
     })
   }
@@ -112,7 +135,8 @@ export class KeyAdministration {
         removed += await this.#deleteEntry(versionEntryName(name, version))
       }
       removed += await this.#deleteEntry(name)
-      removed += await this.#deleteMarker(name)
+      removed += await this.#deleteMarker(deletionEntryName(name))
+      removed += await this.#deleteMarker(markerEntryName(name))
       this.#options.cache.drop(name)
       if (removed === 0) throw keyNotFound(name)
     })
@@ -200,10 +224,16 @@ export class KeyAdministration {
     }
   }
 
+  /** Without the date of a deletion that another node's unlocking left: it would come back to life with the lock. */
+  async #markLocked(name: KeyName, family: string): Promise<void> {
+    await this.#deleteMarker(deletionEntryName(name))
+    await this.#mark(name, 'locked', family)
+  }
+
   /** Makes a marker, in the place of one that is about an earlier key of that name. */
-  async #mark(name: KeyName, meaning: MarkerMeaning, family: string): Promise<void> {
-    const entry = markerEntryName(name)
-    const value = formatKeyMarker({ meaning, family }, this.#options.now())
+  async #mark(name: KeyName, meaning: MarkerMeaning, family: string, atMs = this.#options.now()): Promise<void> {
+    const entry = meaning === 'scheduled' ? deletionEntryName(name) : markerEntryName(name)
+    const value = formatKeyMarker({ meaning, family, atMs })
     try {
       await this.#options.store.create(entry, value)
     } catch (error) {
@@ -212,15 +242,25 @@ export class KeyAdministration {
       const marker = existing === undefined ? undefined : parseKeyMarker(existing)
       if (markerApplies(marker, family)) return
       if (existing !== undefined && marker === undefined) {
-        throw new KmsError('unsupported', `'${entry}' is a key of its own, so key '${name}' cannot be locked`)
+        throw new KmsError(
+          'unsupported',
+          `'${entry}' is a key of its own, so key '${name}' cannot be ${meaning === 'scheduled' ? 'scheduled for deletion' : 'locked'}`,
+        )
       }
       await this.#removeMarker(entry)
       await this.#options.store.create(entry, value)
     }
   }
 
-  /** A lock stays as it is: it stops the use of the key as well. */
+  /** A lock stays as it is: it stops the use of the key as well. A deletion for later becomes due: it cannot be taken back. */
   async #markForDeletion(name: KeyName, family: string): Promise<void> {
+    const entry = deletionEntryName(name)
+    const value = await getEntry(this.#options.store, entry)
+    const later = value === undefined ? undefined : parseKeyMarker(value)
+    if (markerApplies(later, family) && later.atMs > this.#options.now()) {
+      await this.#removeMarker(entry)
+      await this.#mark(name, 'scheduled', family)
+    }
     try {
       await this.#mark(name, 'deleting', family)
     } catch (error) {
@@ -240,10 +280,10 @@ export class KeyAdministration {
     return versions.sort((a, b) => b - a)
   }
 
-  async #deleteMarker(name: KeyName): Promise<number> {
-    const value = await getEntry(this.#options.store, markerEntryName(name))
+  async #deleteMarker(entry: string): Promise<number> {
+    const value = await getEntry(this.#options.store, entry)
     if (value === undefined || parseKeyMarker(value) === undefined) return 0
-    return this.#removeMarker(markerEntryName(name))
+    return this.#removeMarker(entry)
   }
 
   /** How many entries that removed. */
@@ -288,8 +328,8 @@ export class KeyAdministration {
   }
 }
 
-function identity({ state, family, nextVersion, current }: LoadedKey) {
-  return { state, family, nextVersion, algorithm: current.algorithm }
+function identity({ state, deletionDueAtMs, family, nextVersion, current }: LoadedKey) {
+  return { state, deletionDueAtMs, family, nextVersion, algorithm: current.algorithm }
 }
 
 function tryParse(value: Uint8Array): StoredKey | undefined {

@@ -240,7 +240,7 @@ describe('KeyService', () => {
 
     it('takes a marker or a version that is about another key of that name for nothing', async () => {
       await store.inner.create('k', formatStoredKey(kesKey(1)))
-      await store.inner.create('k-locked', formatKeyMarker({ meaning: 'locked', family: '00'.repeat(16) }, nowMs))
+      await store.inner.create('k-locked', formatKeyMarker({ meaning: 'locked', family: '00'.repeat(16), atMs: nowMs }))
       const mark = { version: 2, family: new Uint8Array(16) }
       await store.inner.create('k-v-2', formatStoredKey({ ...kesKey(2), mark }))
       const service = open()
@@ -321,6 +321,40 @@ describe('KeyService', () => {
           if ((await store.names()).includes('k')) return
           expect(await service.createKey('k')).toMatchObject({ state: 'enabled', currentVersion: 1 })
           expect((await service.generateDataKey('k', context)).keyVersion).toBe(1)
+        },
+      )
+    })
+
+    it('leaves a key whose deletion is being scheduled as it was, locked, or awaiting deletion', async () => {
+      const states: string[] = []
+      await killEverywhere(
+        prepare,
+        (service) => service.scheduleKeyDeletion('k', new Date(nowMs + 1_000)),
+        async (service) => {
+          const { state, deletionDueAt } = await service.describeKey('k')
+          states.push(state)
+          expect(deletionDueAt?.getTime()).toBe(state === 'pending-deletion' ? nowMs + 1_000 : undefined)
+          await service.cancelKeyDeletion('k')
+          expect((await service.unlockKey('k')).versions).toHaveLength(3)
+        },
+      )
+      expect(states).toEqual(['enabled', 'locked', 'pending-deletion'])
+    })
+
+    it('gives a key that has lost a version back to nobody, although its deletion had been for later', async () => {
+      await killEverywhere(
+        async (service) => {
+          await prepare(service)
+          await service.scheduleKeyDeletion('k', new Date(nowMs + 86_400_000))
+        },
+        (service) => service.deleteKey('k'),
+        async (service) => {
+          const known = await service.describeKey('k').catch(() => undefined)
+          if (known === undefined) return
+          const restored = await service.cancelKeyDeletion('k').catch((error: KmsError) => error.code)
+          if (known.versions.length < 3) expect(restored).toBe('key-pending-deletion')
+          await service.deleteKey('k')
+          expect(await store.names()).toEqual([])
         },
       )
     })

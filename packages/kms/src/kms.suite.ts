@@ -37,6 +37,7 @@ export function testKms(title: string, harness: KmsHarness): void {
     describeVersions(() => kms)
     describeLocks(() => kms)
     describeDeletion(() => kms)
+    describeScheduledDeletion(() => kms)
   })
 }
 
@@ -62,7 +63,7 @@ function describeKeys(kms: () => Kms): void {
     await expect(kms().generateDataKey(name, noContext)).rejects.toMatchObject({ code: 'invalid-name' })
   })
 
-  it.each(['k-v-2', 'k-v-02', 'k-locked'])('reserves the name %j', async (name) => {
+  it.each(['k-v-2', 'k-v-02', 'k-locked', 'k-deletion'])('reserves the name %j', async (name) => {
     await expect(kms().createKey(name)).rejects.toMatchObject({ code: 'invalid-name' })
     await expect(kms().importKey(name, new Uint8Array(32))).rejects.toMatchObject({ code: 'invalid-name' })
   })
@@ -295,5 +296,71 @@ function describeDeletion(kms: () => Kms): void {
     await kms().deleteKey('k')
     expect(await kms().listKeys('*')).toEqual(['k-v', 'k-x', 'k2'])
     expect((await kms().describeKey('k-v')).currentVersion).toBe(2)
+  })
+}
+
+/** Every `Kms` of this package schedules deletions. */
+function describeScheduledDeletion(kms: () => Kms): void {
+  const inDays = (days: number): Date => new Date(Date.now() + days * 86_400_000)
+  const schedule = (name: string, dueAt: Date) => kms().scheduleKeyDeletion?.(name, dueAt)
+  const cancel = (name: string) => kms().cancelKeyDeletion?.(name)
+
+  it('refuses every use of a key that awaits its deletion, says when that is, and forgets nothing', async () => {
+    await kms().createKey('k')
+    const { ciphertext } = await kms().generateDataKey('k', context)
+    await kms().decrypt('k', 1, ciphertext, context)
+    const dueAt = inDays(7)
+    const scheduled = await schedule('k', dueAt)
+    expect(scheduled).toMatchObject({ state: 'pending-deletion', deletionDueAt: dueAt })
+    expect(await kms().describeKey('k')).toEqual(scheduled)
+    expect(await kms().listKeys('*')).toEqual(['k'])
+    const refused = { code: 'key-pending-deletion' }
+    await expect(kms().decrypt('k', 1, ciphertext, context)).rejects.toMatchObject(refused)
+    await expect(kms().generateDataKey('k', context)).rejects.toMatchObject(refused)
+    await expect(kms().encrypt('k', text, context)).rejects.toMatchObject(refused)
+    await expect(kms().hmac('k', text)).rejects.toMatchObject(refused)
+    await expect(kms().rotateKey('k')).rejects.toMatchObject(refused)
+    await expect(kms().lockKey('k')).rejects.toMatchObject(refused)
+    await expect(kms().unlockKey('k')).rejects.toMatchObject(refused)
+    await expect(schedule('k', inDays(9))).rejects.toMatchObject(refused)
+  })
+
+  it('gives a key back locked when its deletion is cancelled, and cancels twice without complaint', async () => {
+    await kms().createKey('k')
+    const { ciphertext } = await kms().generateDataKey('k', context)
+    await schedule('k', inDays(7))
+    const cancelled = await cancel('k')
+    expect(cancelled?.state).toBe('locked')
+    expect(cancelled).not.toHaveProperty('deletionDueAt')
+    expect((await cancel('k'))?.state).toBe('locked')
+    await expect(kms().decrypt('k', 1, ciphertext, context)).rejects.toMatchObject({ code: 'key-disabled' })
+    await kms().unlockKey('k')
+    expect((await cancel('k'))?.state).toBe('enabled')
+    expect(await kms().decrypt('k', 1, ciphertext, context)).toHaveLength(32)
+  })
+
+  it('does not cancel a deletion that is due', async () => {
+    await kms().createKey('k')
+    await schedule('k', inDays(-1))
+    await expect(cancel('k')).rejects.toMatchObject({ code: 'key-pending-deletion' })
+    await kms().deleteKey('k')
+    expect(await kms().listKeys('*')).toEqual([])
+  })
+
+  it('deletes a key that awaits its deletion, and a new one of the name awaits none', async () => {
+    await kms().createKey('k')
+    await schedule('k', inDays(7))
+    await kms().deleteKey('k')
+    await expect(kms().describeKey('k')).rejects.toMatchObject({ code: 'key-not-found' })
+    expect((await kms().createKey('k')).state).toBe('enabled')
+    expect((await kms().lockKey('k')).state).toBe('locked')
+  })
+
+  it('says of a missing key that there is nothing to schedule or to cancel', async () => {
+    await expect(schedule('missing', inDays(7))).rejects.toMatchObject({ code: 'key-not-found' })
+    await expect(cancel('missing')).rejects.toMatchObject({ code: 'key-not-found' })
+    await kms().createKey('k')
+    await schedule('k', inDays(7))
+    await expect(kms().describeKey('k-deletion')).rejects.toMatchObject({ code: 'key-not-found' })
   })
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { KeyDescription, KeyName, KeyState, KeyStore, KeyVersion } from './contract.ts'
-import { markerEntryName, maxKeyVersion, versionEntryName } from './entry-name.ts'
+import { deletionEntryName, markerEntryName, maxKeyVersion, versionEntryName } from './entry-name.ts'
 import { type KeyMarker, keyFamily, parseKeyMarker } from './key-marker.ts'
 import { KmsError } from './kms-error.ts'
 import { parseStoredKey, type StoredKey, zeroStoredKey } from './stored-key.ts'
@@ -14,6 +14,8 @@ import { timestampToDate } from './timestamp.ts'
 export interface LoadedKey {
   readonly name: KeyName
   readonly state: KeyState
+  /** Of a key whose deletion is scheduled: when, in milliseconds. */
+  readonly deletionDueAtMs?: number
   /** Hex; differs between two keys that had the same name one after the other. */
   readonly family: string
   readonly versions: ReadonlyMap<KeyVersion, StoredKey>
@@ -23,8 +25,6 @@ export interface LoadedKey {
   /** The first number whose entry does not exist. */
   readonly nextVersion: KeyVersion
 }
-
-const states = { locked: 'locked', deleting: 'pending-deletion' } as const
 
 /** Overwrites the material of all versions. */
 export function zeroLoadedKey(key: LoadedKey): void {
@@ -37,6 +37,7 @@ export function describeLoadedKey(key: LoadedKey): KeyDescription {
     name: key.name,
     state: key.state,
     algorithm: key.current.algorithm,
+    ...(key.deletionDueAtMs === undefined ? {} : { deletionDueAt: new Date(key.deletionDueAtMs) }),
     currentVersion: key.currentVersion,
     versions: [...key.versions].map(([version, { createdAt, createdBy }]) => ({
       version,
@@ -104,7 +105,7 @@ export async function loadKey(store: KeyStore, name: KeyName, expectedNext: KeyV
       currentVersion,
       first,
       current: versions.get(currentVersion) ?? first,
-      state: markerApplies(marker, family) ? states[marker.meaning] : 'enabled',
+      ...(await stateOf(store, name, family, marker)),
       nextVersion: version,
     }
   } catch (error) {
@@ -113,6 +114,21 @@ export async function loadKey(store: KeyStore, name: KeyName, expectedNext: KeyV
   } finally {
     for (const value of values) value?.fill(0)
   }
+}
+
+/** The second marker is asked for only where there is the first, so that keys in use cost nothing more. */
+async function stateOf(
+  store: KeyStore,
+  name: KeyName,
+  family: string,
+  marker: KeyMarker | undefined,
+): Promise<Pick<LoadedKey, 'state' | 'deletionDueAtMs'>> {
+  if (!markerApplies(marker, family)) return { state: 'enabled' }
+  if (marker.meaning === 'deleting') return { state: 'pending-deletion' }
+  const value = await getEntry(store, deletionEntryName(name))
+  const deletion = value === undefined ? undefined : parseKeyMarker(value)
+  if (!markerApplies(deletion, family)) return { state: 'locked' }
+  return { state: 'pending-deletion', deletionDueAtMs: deletion.atMs }
 }
 
 function readVersion(value: Uint8Array, entry: string, loading: StoredKey[]): StoredKey {

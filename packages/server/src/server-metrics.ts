@@ -22,6 +22,8 @@ const kmsOperations = [
   'rotateKey',
   'lockKey',
   'unlockKey',
+  'scheduleKeyDeletion',
+  'cancelKeyDeletion',
   'deleteKey',
   'keyState',
   'status',
