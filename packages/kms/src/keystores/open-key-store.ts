@@ -16,6 +16,8 @@ type Openers = {
 
 const openers: Openers = {
   files: async ({ path }, { now }) => (await import('./files-key-store.ts')).FilesKeyStore.open(path, { now }),
+  vault: async (settings, dependencies) =>
+    (await import('./vault/open-vault.ts')).openVaultKeyStore(settings, dependencies),
   memory: async () => new (await import('./memory-key-store.ts')).MemoryKeyStore(),
 }
 

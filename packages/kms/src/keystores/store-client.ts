@@ -31,6 +31,8 @@ export interface StoreClientOptions {
   readonly maxSockets?: number
   /** Statuses that pass by themselves, beside 429 and 5xx: the call was not carried out. Default none. */
   readonly passingStatuses?: readonly number[]
+  /** Whether an answer stays what it is, however often one asks. Default: none beside those that are never asked again. */
+  readonly isFinal?: (answer: StoreAnswer) => boolean
   /** Redirects followed at most, never from `https:` to `http:`. Default 0. */
   readonly maxRedirects?: number
   /** Texts that never appear in a message, whatever the store answers. */
@@ -183,6 +185,7 @@ export class StoreClient {
       if (result.kind === 'refused') return backOff
       return isRepeatable(request) && (result.kind === 'cut' || result.kind === 'timeout') ? backOff : undefined
     }
+    if (this.#options.isFinal?.(result) === true) return undefined
     const { status } = result
     const asked = retryAfterMs(result, this.#dependencies.now())
     const wasNotCarriedOut =

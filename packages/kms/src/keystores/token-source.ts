@@ -30,8 +30,6 @@ export interface TokenSourceOptions {
 
 interface HeldToken extends AccessToken {
   readonly expiresAtMs: number
-  /** Before that a refusal is believed to be about rights, not about the token. */
-  readonly trustedUntilMs: number
 }
 
 const shortestPauseMs = 1_000
@@ -46,6 +44,8 @@ export class TokenSource {
   #callOff: (() => void) | undefined
   /** After a refused login nobody tries again before this moment: accounts get locked by that. */
   #refusal: { readonly error: unknown; readonly untilMs: number; readonly pauseMs: number } | undefined
+  /** Until then a refusal is believed to be about rights, not about the token: a new one was refused as well. */
+  #trustedUntilMs = Number.NEGATIVE_INFINITY
   #trustMs = shortestPauseMs
   #isClosed = false
 
@@ -76,9 +76,11 @@ export class TokenSource {
     if (!this.#isRefused(answer) || !this.#isDoubtful(token)) return answer
     if (this.#held?.value === token) this.#held = undefined
     const again = await call(await this.get())
-    this.#trustMs = this.#isRefused(again) ? Math.min(this.#trustMs * 2, longestPauseMs) : shortestPauseMs
-    if (this.#held !== undefined) {
-      this.#held = { ...this.#held, trustedUntilMs: this.#dependencies.now() + this.#trustMs }
+    if (this.#isRefused(again)) {
+      this.#trustedUntilMs = this.#dependencies.now() + this.#trustMs
+      this.#trustMs = Math.min(this.#trustMs * 2, longestPauseMs)
+    } else {
+      this.#trustMs = shortestPauseMs
     }
     return again
   }
@@ -94,7 +96,7 @@ export class TokenSource {
   }
 
   #isDoubtful(token: string): boolean {
-    return this.#held?.value !== token || this.#dependencies.now() >= this.#held.trustedUntilMs
+    return this.#held?.value !== token || this.#dependencies.now() >= this.#trustedUntilMs
   }
 
   #logIn(): Promise<HeldToken> {
@@ -125,7 +127,7 @@ export class TokenSource {
     const askedAt = this.#dependencies.now()
     const token = await get()
     const expiresAtMs = token.lifetimeMs === undefined ? Number.POSITIVE_INFINITY : askedAt + token.lifetimeMs
-    const held = { ...token, expiresAtMs, trustedUntilMs: this.#held?.trustedUntilMs ?? askedAt }
+    const held = { ...token, expiresAtMs }
     if (!this.#isClosed) this.#hold(held)
     return held
   }

@@ -1,0 +1,81 @@
+/**
+ * The contract suite on real services, each when the environment names it: see packages/kms/README.md. Without, only that
+ * the environment is read as the README says.
+ *
+ * @module
+ */
+import { randomUUID } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import type { KeyStore } from '../contract.ts'
+import { type KeyStoreHarness, testKeyStore } from './key-store.suite.ts'
+import type { KeyStoreSettings } from './key-store-settings.ts'
+import { openKeyStore } from './open-key-store.ts'
+import { type RealService, realServices } from './real-services.fixture.ts'
+
+/** Notes what was created, so that it can be removed again. */
+function noting(store: KeyStore, created: Set<string>): KeyStore {
+  const create = store.create.bind(store)
+  store.create = async (name, value) => {
+    created.add(name)
+    await create(name, value)
+  }
+  return store
+}
+
+function serviceHarness({ settings, ...rest }: RealService): KeyStoreHarness {
+  const created = new Set<string>()
+  let current: KeyStoreSettings | undefined
+  const open = async (): Promise<KeyStore> => {
+    if (current === undefined) throw new Error('nothing was opened')
+    return noting(await openKeyStore(current), created)
+  }
+  return {
+    ...rest,
+    open() {
+      created.clear()
+      current = settings(`strongroom-test-${randomUUID()}`)
+      return open()
+    },
+    openAgain: open,
+    async dispose() {
+      const store = await open()
+      for (const name of created) {
+        await (store.purge?.(name) ?? store.delete(name)).catch((error: unknown) => {
+          if (
+            !(error instanceof Error && 'code' in error && /^(?:key-not-found|invalid-name)$/.test(String(error.code)))
+          )
+            throw error
+        })
+      }
+      await store.close()
+    },
+  }
+}
+
+for (const service of realServices(process.env))
+  testKeyStore(`The real service ${service.title}`, serviceHarness(service))
+
+describe('the settings of real services', () => {
+  it('are taken from the environment', () => {
+    const services = realServices({
+      STRONGROOM_TEST_VAULT_ADDR: 'https://vault.example:8200',
+      STRONGROOM_TEST_VAULT_TOKEN: 'token',
+      STRONGROOM_TEST_VAULT_ENGINE: 'secret',
+      STRONGROOM_TEST_VAULT_VERSION: 'v2',
+    })
+    expect(services.map(({ settings }) => settings('p'))).toEqual([
+      {
+        kind: 'vault',
+        endpoint: 'https://vault.example:8200',
+        engine: 'secret',
+        version: 'v2',
+        prefix: 'p',
+        login: { method: 'token', token: 'token' },
+      },
+    ])
+  })
+
+  it('are none where the environment names none', () => {
+    expect(realServices({})).toEqual([])
+  })
+})
