@@ -21,11 +21,18 @@ export class KesError extends Error {
   readonly code: KesErrorCode
   /** The HTTP status of an answer, where there is one. */
   readonly status: number | undefined
+  /** What a Strongroom says beside the words of KES: a code of `KmsError`, such as `key-disabled`. */
+  readonly reason: string | undefined
 
-  constructor(code: KesErrorCode, message: string, options: ErrorOptions & { readonly status?: number } = {}) {
+  constructor(
+    code: KesErrorCode,
+    message: string,
+    options: ErrorOptions & { readonly status?: number; readonly reason?: string } = {},
+  ) {
     super(message, options)
     this.name = 'KesError'
     this.code = code
     this.status = options.status
+    this.reason = options.reason
   }
 }

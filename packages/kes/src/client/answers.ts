@@ -46,7 +46,7 @@ export interface KesKeyInfo {
   readonly created_by: string
   /** Only Strongroom says these. */
   readonly state?: string
-  readonly version?: number
+  readonly key_version?: number
 }
 
 export interface KesPolicyInfo {
@@ -164,14 +164,14 @@ export function readRoutes(answer: unknown): readonly KesRouteInfo[] {
 export function readKeyInfo(answer: unknown, name: string): KesKeyInfo {
   const fields = fieldsOf(answer)
   const state = text(fields, 'state')
-  const version = count(fields, 'version')
+  const version = count(fields, 'key_version')
   return {
     name: text(fields, 'name') || name,
     algorithm: text(fields, 'algorithm'),
     created_at: text(fields, 'created_at'),
     created_by: text(fields, 'created_by'),
     ...(state === '' ? {} : { state }),
-    ...(version === 0 ? {} : { version }),
+    ...(version === 0 ? {} : { key_version: version }),
   }
 }
 
@@ -230,19 +230,31 @@ export function readLegacyListing(body: Buffer, field: string): KesListing {
 
 const maxMessageLength = 500
 
-/** What an error answer says, on one line and not too long. */
-export function readMessage(contentType: string, body: Buffer): string {
-  let message = body.toString('utf8')
-  if (contentType.startsWith('application/json')) {
-    try {
-      const fields = fieldsOf(parseJson(body))
-      message = text(fields, 'error') || text(fields, 'message')
-    } catch (error) {
-      if (!(error instanceof KesError)) throw error
-    }
+/** What an error answer says. */
+export interface Refusal {
+  /** On one line and not too long. */
+  readonly message: string
+  /** A code of `KmsError`, from servers that say one. */
+  readonly reason?: string
+}
+
+export function readRefusal(contentType: string, body: Buffer): Refusal {
+  const whole = { message: oneLine(body.toString('utf8')) }
+  if (!contentType.startsWith('application/json')) return whole
+  try {
+    const fields = fieldsOf(parseJson(body))
+    const message = oneLine(text(fields, 'error') || text(fields, 'message'))
+    const code = text(fields, 'code')
+    // The words that KES clients compare come first; what is behind them is more use to people.
+    return code === '' ? { message } : { message: oneLine(text(fields, 'reason')) || message, reason: code }
+  } catch (error) {
+    if (error instanceof KesError) return whole
+    throw error
   }
-  return message
+}
+
+const oneLine = (message: string): string =>
+  message
     .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
     .trim()
     .slice(0, maxMessageLength)
-}

@@ -7,7 +7,7 @@
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KesError } from '../kes-error.ts'
-import { readMessage } from './answers.ts'
+import { readRefusal } from './answers.ts'
 import { type ClientIdentity, type CredentialsSource, credentialsSource, type KesCredentials } from './credentials.ts'
 import { EndpointPool, type KesEndpoint, parseEndpoint } from './endpoints.ts'
 import { ExchangeError, type KesAnswer, type KesRequest, KesTransport, type TransportOptions } from './transport.ts'
@@ -218,8 +218,9 @@ function success(answer: KesAnswer): KesAnswer {
 }
 
 function refusal(status: number, contentType: string, body: Buffer): KesError {
-  const message = readMessage(contentType, body)
-  return new KesError('refused', message === '' ? `the server answered with status ${status}` : message, { status })
+  const { message, reason } = readRefusal(contentType, body)
+  const words = message === '' ? `the server answered with status ${status}` : message
+  return new KesError('refused', words, { status, ...(reason === undefined ? {} : { reason }) })
 }
 
 async function firstBytes(stream: AsyncIterable<Buffer>): Promise<Buffer> {
