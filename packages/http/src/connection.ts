@@ -76,6 +76,8 @@ export class TrackedConnection implements Connection {
   #readMark = 0
   #readSince = 0
   #flushMark = 0
+  #peer: PeerCertificate | undefined
+  #isPeerKnown = false
   #flushSince = 0
 
   constructor(raw: Socket, now: number) {
@@ -100,6 +102,13 @@ export class TrackedConnection implements Connection {
   }
 
   peerCertificate(): PeerCertificate | undefined {
+    // Asked once: Node takes the second certificate off the chain when it shows it.
+    if (!this.#isPeerKnown) this.#peer = this.#readPeer()
+    this.#isPeerKnown = this.socket !== undefined
+    return this.#peer
+  }
+
+  #readPeer(): PeerCertificate | undefined {
     if (!(this.socket instanceof TLSSocket)) return undefined
     const certificate = this.socket.getPeerX509Certificate()
     if (certificate === undefined) return undefined

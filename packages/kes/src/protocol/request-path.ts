@@ -87,7 +87,12 @@ function cleanPath(path: string): string {
   return path.endsWith('/') && clean !== '/' ? `${clean}/` : clean
 }
 
-/** The text behind percent-escapes, read as UTF-8; `undefined` for a broken escape or a control character. */
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * The text behind percent-escapes, read as UTF-8; `undefined` for a broken escape or a control character. What is not UTF-8
+ * becomes half of a surrogate pair, which no rule matches and which is printed as Go prints it.
+ */
 export function decodeEscapes(text: string): string | undefined {
   const bytes = Buffer.alloc(text.length)
   let length = 0
@@ -103,7 +108,12 @@ export function decodeEscapes(text: string): string | undefined {
     }
     bytes[length++] = code
   }
-  return bytes.toString('utf8', 0, length)
+  const text8 = bytes.subarray(0, length)
+  try {
+    return strict.decode(text8)
+  } catch {
+    return text8.toString('utf8').replaceAll('\ufffd', '\udfff')
+  }
 }
 
 function hexDigit(code: number): number {
