@@ -1,18 +1,20 @@
 /**
- * Which runtime `npm start` uses, and where Bun is: one constant, decided by figures (docs/adr).
+ * Which runtime the program runs on, and where Bun is. A server runs on Bun where Bun runs, everything else in the Node.js process
+ * that was started; STRONGROOM_RUNTIME=node|bun says otherwise (docs/adr/0012-a-server-runs-on-bun.md).
  *
  * @module
  */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import module from 'node:module'
+import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 export const root = resolve(import.meta.dirname, '..')
 
-/** 'node' or 'bun'. STRONGROOM_RUNTIME overrides it for one run. */
-export const runtime = process.env.STRONGROOM_RUNTIME ?? 'node'
+/** The version that package-lock.json names or newer: what is older was never tested with. */
+const oldestBun = [1, 4]
 
 /**
  * The program file of Bun. Install scripts are off, so it lies in the platform's package, unless `npm rebuild` moved it
@@ -32,31 +34,84 @@ export function rememberCompiled() {
   module.enableCompileCache?.(join(root, 'node_modules/.cache/strongroom'))
 }
 
-/** Runs `main(args)` of the server package: in this process on Node.js, as a child with the same terminal on Bun. */
-export async function runMain(args) {
-  const main = join(root, 'packages/server/dist/main.js')
-  if (runtime === 'node' || process.versions.bun !== undefined) {
-    const program = await import(pathToFileURL(main).href)
-    process.exitCode = await program.main(args, {
-      defaultData: join(root, 'data'),
-      command: 'npx strongroom',
-      runBench: async (given) => {
-        const bench = await import(pathToFileURL(join(root, 'bench/dist/main.js')).href)
-        return await bench.runBench(given)
-      },
-    })
-    return
+/** Whether a file is a Bun that this machine can run; a processor or a C library may be too old for it. */
+export function isWorkingBun(program) {
+  const { status, stdout } = spawnSync(program, ['--version'], { encoding: 'utf8', timeout: 10_000 })
+  const [major, minor] = (stdout ?? '').split('.').map(Number)
+  return status === 0 && (major > oldestBun[0] || (major === oldestBun[0] && minor >= oldestBun[1]))
+}
+
+/** The Bun to run `args` on, or undefined for this process. Throws with one clear line for a wish that cannot be met. */
+function otherRuntime(args) {
+  const wish = process.env.STRONGROOM_RUNTIME || undefined
+  if (wish !== undefined && wish !== 'node' && wish !== 'bun') {
+    throw new Error(`STRONGROOM_RUNTIME is node or bun, not "${wish}"`)
   }
+  if (process.versions.bun !== undefined || wish === 'node') return undefined
+  if (wish === undefined && args[0] !== 'server') return undefined
   const program = bunProgram()
-  if (runtime !== 'bun' || program === undefined) {
-    console.error(`There is no runtime "${runtime}" here: use node, or bun after npm ci.`)
-    process.exitCode = 1
-    return
-  }
-  const child = spawn(program, [join(root, 'scripts/strongroom.mjs'), ...args], { stdio: 'inherit' })
+  if (program !== undefined && isWorkingBun(program)) return program
+  const why = program === undefined ? 'is not installed for this platform' : 'does not run on this machine'
+  if (wish === 'bun') throw new Error(`STRONGROOM_RUNTIME asks for Bun, which ${why}`)
+  console.error(`strongroom: running on Node.js, because Bun ${why}`)
+  return undefined
+}
+
+/** Runs `main(args)` of the server package: in this process, or in a Bun that lives no longer than this process. */
+export async function runMain(args) {
+  const program = otherRuntime(args)
+  process.exitCode = program === undefined ? await runHere(args) : await runOn(program, args)
+}
+
+async function runHere(args) {
+  endWithParent()
+  const { main } = await import(pathToFileURL(join(root, 'packages/server/dist/main.js')).href)
+  return await main(args, {
+    defaultData: join(root, 'data'),
+    command: 'npx strongroom',
+    runBench: async (given) => {
+      const bench = await import(pathToFileURL(join(root, 'bench/dist/main.js')).href)
+      return await bench.runBench(given)
+    },
+  })
+}
+
+/** The file descriptor of a pipe whose other end only the parent holds: the kernel closes it however the parent ends. */
+const lifeline = 3
+
+/**
+ * Node.js 20 cannot replace itself by another program, so Bun becomes a child: with the same terminal, in a session of its own,
+ * so that Ctrl-C reaches it once (from here) and not twice.
+ */
+function runOn(program, args) {
+  const child = spawn(program, [join(root, 'scripts/strongroom.mjs'), ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+    detached: process.platform !== 'win32',
+    // This process has made the tree ready.
+    env: { ...process.env, STRONGROOM_SETUP: 'off', STRONGROOM_LIFELINE: String(lifeline) },
+  })
+  child.stdio[lifeline].on('error', () => {})
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-  process.exitCode = await new Promise((done) => {
-    child.once('error', () => done(1))
+  return new Promise((done) => {
+    child.once('error', (error) => {
+      console.error(`strongroom: ${error.message}`)
+      done(1)
+    })
     child.once('exit', (code) => done(code ?? 1))
   })
+}
+
+/** In the child: stops as if asked to when the parent is gone, SIGKILL included. */
+function endWithParent() {
+  const descriptor = process.env.STRONGROOM_LIFELINE
+  if (descriptor === undefined) return
+  delete process.env.STRONGROOM_LIFELINE
+  const pipe = connect({ fd: Number(descriptor) })
+  const stop = () => {
+    if (!process.emit('SIGTERM')) process.exit(1)
+  }
+  pipe.once('end', stop)
+  pipe.once('error', stop)
+  pipe.resume()
+  pipe.unref()
 }

@@ -62,6 +62,8 @@ export interface ProgramOptions {
   readonly data: string
   readonly args?: readonly string[]
   readonly variables?: Variables
+  /** The runtime that is started. Default: that of the tests. */
+  readonly executable?: string
   /** A module that the runtime loads before the program, and that answers `ask`. */
   readonly preload?: string
 }
@@ -79,10 +81,10 @@ export class Program {
   #hasEnded = false
 
   private constructor(options: ProgramOptions) {
-    const { data, args = [], variables = {}, preload } = options
+    const { data, args = [], variables = {}, executable = process.execPath, preload } = options
     const before = preload === undefined ? [] : [preloadFlag, preload]
     const all = [...before, program, 'server', '--address', '127.0.0.1:0', '--data', data, ...args]
-    this.#child = spawn(process.execPath, all, {
+    this.#child = spawn(executable, all, {
       env: environmentWith(variables),
       stdio: ['ignore', 'pipe', 'pipe', ...(preload === undefined ? [] : ['ipc' as const])],
     })
