@@ -13,11 +13,13 @@ import { parseArgs } from 'node:util'
 import { allModes, benchBucket, makeCells } from './cells.ts'
 import { Client, type ClientOptions, type EncryptionMode } from './client.ts'
 import type { Target } from './connection.ts'
+import { runKesBench } from './kes/kes-bench.ts'
 import { type CellResult, runCell } from './run-cell.ts'
 import { type MeasuredServer, startServer } from './server-process.ts'
 import { formatTable } from './table.ts'
 
 const help = `npm run bench -- [options]
+npm run bench -- kes [options]    the key service alone; its options: npm run bench -- kes --help
 
   --cells TEXT       only cells whose name contains one of these (comma separated): "PUT 4 KiB,HEAD"
   --modes LIST       of none,sse-s3,sse-kms,sse-c (default all)
@@ -56,6 +58,7 @@ function parseSettings(args: readonly string[]) {
 
 /** Runs the bench. @returns the exit code */
 export async function runBench(args: readonly string[]): Promise<number> {
+  if (args[0] === 'kes') return runKesBench(args.slice(1), repositoryRoot())
   const settings = parseSettings(args)
   if (settings.help) {
     process.stdout.write(help)
