@@ -51,6 +51,8 @@ export class VaultServer {
   isSealed = false
   /** What this identity may not do. */
   denies: (request: VendorRequest) => boolean = () => false
+  /** Whether the policy of KV version 2 has "create" without "update", as KES's guide has it. */
+  hasCreateOnly = false
   /** Prefix of transit ciphertexts, by version of the transit key. */
   transitVersion = 1
   logins = 0
@@ -188,6 +190,8 @@ export class VaultServer {
   }
 
   #put(request: VendorRequest, path: string, versions: Version[]): VendorAnswer {
+    // A policy with "create" and without "update" refuses every write but the first, before the engine sees it.
+    if (versions.length > 0 && this.hasCreateOnly) return denied
     const { data, options } = bodyObject(request)
     const cas = typeof options === 'object' && options !== null && 'cas' in options ? options.cas : undefined
     if (cas !== undefined && cas !== versions.length) {
@@ -204,6 +208,10 @@ export class VaultServer {
     const under = directory === '' ? '' : `${directory}/`
     const names = paths.filter((path) => path.startsWith(under)).map((path) => nextSegment(path.slice(under.length)))
     const all = [...new Set(names)].sort()
+    if (all.length === 0 && this.#options.listsByPages !== true && query.has('limit')) {
+      // As OpenBao's version 1 was seen to do: a warning turns the 404 into a 200.
+      return ok({}, { warnings: ['Endpoint ignored these unrecognized parameters: [limit]'] })
+    }
     if (all.length === 0) return absent
     if (this.#options.listsByPages !== true) return ok({ keys: all })
     const limit = Number(query.get('limit') ?? 0)

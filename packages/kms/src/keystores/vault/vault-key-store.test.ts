@@ -176,6 +176,17 @@ describe('a key store in Vault', () => {
     await store.close()
   })
 
+  it('tells who came second under a policy that lets nobody overwrite', async () => {
+    bench.vault.hasCreateOnly = true
+    const store = await bench.open({ version: 'v2' })
+    const results = await Promise.allSettled([1, 2, 3, 4].map((n) => store.create('k', bytes(`value ${n}`))))
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    for (const result of results) {
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'key-exists' })
+    }
+    await store.close()
+  })
+
   it('is unreachable at once while Vault is sealed, and goes on when it is unsealed', async () => {
     const store = await bench.open()
     await store.create('k', bytes('value'))

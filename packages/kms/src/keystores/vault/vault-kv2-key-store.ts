@@ -122,11 +122,10 @@ export class VaultKv2KeyStore implements KeyStore {
     }
     const answer = await this.#session.send(request)
     if (answer.status === 200 || answer.status === 204) return
-    if (answer.status !== 400) throw this.#session.refusal(request, answer, `"create" on ${this.#right('data', name)}`)
-    const said = vaultErrors(answer) ?? ''
-    if (!said.includes('check-and-set')) throw this.#session.refusal(request, answer, '')
-    this.#checkFree(name, await this.#look(name))
-    throw keyExists(name)
+    const isTaken = answer.status === 400 && (vaultErrors(answer) ?? '').includes('check-and-set')
+    // A policy with "create" but without "update", which is right, refuses the write of whoever comes second with 403.
+    if (isTaken || answer.status === 403) this.#checkFree(name, await this.#look(name))
+    throw isTaken ? keyExists(name) : this.#session.refusal(request, answer, `"create" on ${this.#right('data', name)}`)
   }
 
   async #change(operation: 'delete' | 'undelete', name: string, newest: number): Promise<void> {

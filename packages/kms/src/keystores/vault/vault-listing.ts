@@ -50,7 +50,8 @@ async function listPage(session: VaultSession, directory: string, after: string)
   }
   if (answer.status !== 200) throw session.refusal(request, answer, `"list" on ${directory}`)
   const { data } = session.json(request, answer)
-  const keys = isObject(data) ? data.keys : undefined
+  // Where paging is not known, a warning about it turns the 404 of an empty directory into a 200 without keys.
+  const keys = isObject(data) ? (data.keys ?? []) : undefined
   if (!Array.isArray(keys)) throw session.nonsense(request, 'without keys')
   return keys.filter((key) => typeof key === 'string').sort()
 }
