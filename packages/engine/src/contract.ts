@@ -5,6 +5,10 @@
  * @module
  */
 
+import type { BucketEncryption, CustomerKey, EncryptionInfo, EncryptionRequest } from './encryption-contract.ts'
+
+export type { BucketEncryption, CustomerKey, EncryptionInfo, EncryptionRequest } from './encryption-contract.ts'
+
 /** 12 decimal digits, as on AWS. */
 export type AccountId = string
 
@@ -13,52 +17,6 @@ export interface Requester {
   readonly accountId: AccountId
   /** The deployment's first account may see keys that were put into the key store from outside. */
   readonly isRootAccount: boolean
-}
-
-// ---------------------------------------------------------------- encryption
-
-/** A client's SSE-C key: 32 bytes, and the MD5 header as sent (base64), already verified. */
-export interface CustomerKey {
-  readonly key: Uint8Array
-  readonly md5: string
-}
-
-/** What a write asks for. `default` lets the bucket's rule, then the deployment's, decide. */
-export type EncryptionRequest =
-  | { readonly mode: 'default'; readonly bucketKeyEnabled?: boolean }
-  | { readonly mode: 'sse-s3' }
-  | {
-      readonly mode: 'sse-kms'
-      /** Name, `arn:aws:kms:<name>` or full ARN, as sent. Absent: the deployment's default key. */
-      readonly keyId?: string
-      readonly context?: ReadonlyMap<string, string>
-      readonly bucketKeyEnabled?: boolean
-    }
-  /** Two layers. There are no bucket keys for it. */
-  | { readonly mode: 'dsse-kms'; readonly keyId?: string; readonly context?: ReadonlyMap<string, string> }
-  | { readonly mode: 'sse-c'; readonly customerKey: CustomerKey }
-
-/** How a stored object is encrypted, for response headers. */
-export type EncryptionInfo =
-  | { readonly mode: 'none' }
-  | { readonly mode: 'sse-s3' }
-  | {
-      readonly mode: 'sse-kms' | 'dsse-kms'
-      /** In the form in which the request, the bucket's rule or the deployment named it. */
-      readonly keyId: string
-      /** base64 of the canonical JSON of the client's map. */
-      readonly context?: string
-      readonly bucketKeyEnabled: boolean
-    }
-  | { readonly mode: 'sse-c'; readonly customerKeyMd5: string }
-
-/** A bucket's default encryption rule (spec 2.1). */
-export interface BucketEncryption {
-  readonly algorithm: 'AES256' | 'aws:kms' | 'aws:kms:dsse'
-  readonly keyId?: string
-  readonly bucketKeyEnabled: boolean
-  /** `BlockedEncryptionTypes` names `SSE-C`. */
-  readonly blocksSseC: boolean
 }
 
 // ---------------------------------------------------------------- buckets
@@ -396,9 +354,16 @@ export interface KeyInfo {
   readonly id: string
   readonly ownerAccountId: AccountId
   readonly state: 'enabled' | 'locked' | 'pending-deletion' | 'missing'
+  /** When a key whose deletion is scheduled is destroyed, at the earliest. */
+  readonly deletionDueAtMs?: number
   readonly currentVersion: number
   readonly versions: readonly { readonly version: number; readonly createdAtMs: number }[]
   readonly grants: readonly AccountId[]
+}
+
+export interface DeleteKeyOptions {
+  readonly force?: boolean
+  readonly reason?: string
 }
 
 /** Exact, from counters that commit with the objects. */
@@ -493,8 +458,12 @@ export interface Engine {
   grantKey(name: string, accountId: AccountId): Promise<KeyInfo>
   revokeKey(name: string, accountId: AccountId): Promise<KeyInfo>
   keyUsage(name: string): Promise<KeyUsage>
-  /** Refused (`EngineError` `KeyInUse`) while anything depends on the key, unless forced with a reason. */
-  deleteKey(name: string, options?: { readonly force?: boolean; readonly reason?: string }): Promise<KeyUsage>
+  /** Deletes a key after 7 to 30 days (default 30). Refused as `deleteKey` is. */
+  scheduleKeyDeletion(name: string, options?: DeleteKeyOptions & { readonly days?: number }): Promise<KeyInfo>
+  /** Takes a deletion back that is not due yet; the key is locked then. */
+  cancelKeyDeletion(name: string): Promise<KeyInfo>
+  /** At once. Refused (`EngineError` `KeyInUse`) while anything depends on the key, unless forced with a reason. */
+  deleteKey(name: string, options?: DeleteKeyOptions): Promise<KeyUsage>
 
   stats(): EngineStats
   close(): Promise<void>

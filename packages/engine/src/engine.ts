@@ -19,7 +19,8 @@ import { createUpload } from './create-upload.ts'
 import { DataKeyPool } from './data-key-pool.ts'
 import { deleteObject } from './delete-object.ts'
 import { getObject, headObject } from './get-object.ts'
-import { deleteKey, keyUsage } from './key-usage.ts'
+import { cancelKeyDeletion, deleteKey, scheduleKeyDeletion } from './key-deletion.ts'
+import { keyUsage } from './key-usage.ts'
 import {
   createKey,
   describeKey,
@@ -191,6 +192,8 @@ export function assembleEngine(context: EngineContext): MaintainedEngine {
     grantKey: guarded(grantKey),
     revokeKey: guarded(revokeKey),
     keyUsage: guarded(keyUsage),
+    scheduleKeyDeletion: guarded(scheduleKeyDeletion),
+    cancelKeyDeletion: guarded(cancelKeyDeletion),
     deleteKey: guarded(deleteKey),
 
     stats: () => ({ ...context.figures }),

@@ -12,8 +12,11 @@ export interface KeyRecord {
   readonly name: string
   readonly ownerAccountId: AccountId
   readonly createdAtMs: number
-  /** `deleting`: it is being found out whether anything depends on it. `deleted`: kept so that the id stays explained. */
-  readonly state: 'active' | 'deleting' | 'deleted'
+  /**
+   * `deleting`: it is being found out whether anything depends on it. `deleted`: kept so that the id stays explained.
+   * `scheduled`: it is going to be deleted; nothing comes to depend on it any more.
+   */
+  readonly state: 'active' | 'deleting' | 'deleted' | 'scheduled'
   /** When it got into this state: a deletion that was cut short counts for nothing after a while. */
   readonly stateSinceMs: number
   /** Accounts, besides the owner, that may use it. */
@@ -23,7 +26,7 @@ export interface KeyRecord {
 const format = 1
 
 /** Data depends on the order. */
-const states: readonly KeyRecord['state'][] = ['active', 'deleting', 'deleted']
+const states: readonly KeyRecord['state'][] = ['active', 'deleting', 'deleted', 'scheduled']
 
 /** Most grants of one key: the record stays below the longest value. */
 export const maxGrants = 400

@@ -9,20 +9,40 @@ import type { EngineContext } from './context.ts'
 import type { AccountId, Engine, KeyInfo } from './contract.ts'
 import { EngineError } from './engine-error.ts'
 import { formatId } from './ids.ts'
-import { encodeKeyRecord, type KeyRecord, maxGrants } from './key-record.ts'
+import { decodeKeyRecord, encodeKeyRecord, type KeyRecord, maxGrants } from './key-record.ts'
 import { type FoundKey, findKey, keyArn, parseKeyId, recordKey } from './key-registry.ts'
 import { kmsFailure } from './kms-failure.ts'
+import { ifReadable } from './record-store.ts'
+import { keyKey, keyNameKey } from './tables.ts'
 import { withSnapshot } from './with-snapshot.ts'
 
-/** Makes a key. @throws EngineError `KeyAlreadyExists`, `KMS.NotFoundException` for an impossible name */
+/**
+ * Makes a key.
+ *
+ * @throws EngineError `KeyAlreadyExists`, also for a key whose material is lost: what depends on that would be taken for the new
+ * key's; `KMS.NotFoundException` for an impossible name
+ */
 export async function createKey(
   context: EngineContext,
   { requester, name }: Parameters<Engine['createKey']>[0],
 ): Promise<KeyInfo> {
+  await checkNotLost(context, name)
   return addKey(context, requester.accountId, name, () => context.kms.createKey(name))
 }
 
-/** Makes a key of given material, which stays the caller's. @throws EngineError as {@link createKey}, `InvalidArgument` */
+/** A key with a live record and no material. Importing that brings it back. */
+async function checkNotLost(context: EngineContext, name: string): Promise<void> {
+  if (!(await isKnown(context, name)) || (await describeKey(context, name)).state !== 'missing') return
+  throw new EngineError('KeyAlreadyExists', {
+    message: `The material of the key '${name}' is lost. Import it again, or delete the key before another one gets its name.`,
+  })
+}
+
+/**
+ * Makes a key of given material, which stays the caller's; or brings the material of a key back that is lost.
+ *
+ * @throws EngineError as {@link createKey}, `InvalidArgument`
+ */
 export async function importKey(
   context: EngineContext,
   { requester, name, material }: Parameters<Engine['importKey']>[0],
@@ -111,12 +131,14 @@ function keyInfo(
   found: FoundKey | undefined,
   description: KeyDescription | undefined,
 ): KeyInfo {
-  const isLeaving = found?.record.state === 'deleting'
+  const isLeaving = found?.record.state === 'deleting' || found?.record.state === 'scheduled'
+  const dueAt = description?.deletionDueAt
   return {
     name,
     id: found ? formatId(found.id) : '',
     ownerAccountId: found?.record.ownerAccountId ?? context.settings.rootAccountId,
     state: !description ? 'missing' : isLeaving ? 'pending-deletion' : description.state,
+    ...(dueAt ? { deletionDueAtMs: dueAt.getTime() } : undefined),
     currentVersion: description?.currentVersion ?? 0,
     versions: (description?.versions ?? []).map(({ version, createdAt }) => ({
       version,
@@ -176,8 +198,20 @@ export async function ensureDefaultKey(context: EngineContext): Promise<void> {
     // A KMS that cannot be reached does not keep the server from starting: listings need no key (DESIGN 1, promise 5).
     if (!(error instanceof KmsError)) throw error
     if (error.code !== 'key-not-found') return
+    // Its material is lost, or its store is not there yet: another key in its place would be taken for it.
+    if (await isKnown(context, name)) return
     await context.kms.createKey(name)
     isNew = true
   }
   await recordKey(context, name, context.settings.rootAccountId, { isNew })
+}
+
+/** Whether there is a live record of a key; one that cannot be read is none, nor is one whose deletion was cut short. */
+function isKnown(context: EngineContext, name: string): Promise<boolean> {
+  return withSnapshot(context, async (snapshot) => {
+    const named = await snapshot.get(keyNameKey.encode(name))
+    const entry = named && (await snapshot.get(keyKey.encode(named.value)))
+    const record = entry && ifReadable(() => context.records.cached(entry, decodeKeyRecord))
+    return record !== undefined && record.state !== 'deleting' && record.state !== 'deleted'
+  })
 }

@@ -214,7 +214,7 @@ export const keyRecords: fc.Arbitrary<KeyRecord> = fc.record({
   name: fc.stringMatching(/^[A-Za-z0-9_-]{1,80}$/),
   ownerAccountId: account,
   createdAtMs: millis,
-  state: fc.constantFrom('active' as const, 'deleting' as const, 'deleted' as const),
+  state: fc.constantFrom('active' as const, 'deleting' as const, 'deleted' as const, 'scheduled' as const),
   stateSinceMs: millis,
   grants: fc.array(account, { maxLength: 5 }),
 })

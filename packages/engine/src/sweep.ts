@@ -5,24 +5,16 @@
  * @module
  */
 
-import { KmsError } from '@strongroom/kms'
 import { type Entry, prefixEnd } from '@strongroom/storage'
 import type { EngineContext } from './context.ts'
+import type { KeyUsage } from './contract.ts'
 import { decodeSessionRecord, encodeSessionRecord, type SessionRecord } from './housekeeping-records.ts'
 import { blobIdBytes, formatId, parseId } from './ids.ts'
-import { decodeKeyRecord, encodeKeyRecord } from './key-record.ts'
+import { sweepKey } from './key-deletion.ts'
+import { decodeKeyRecord } from './key-record.ts'
 import { reclaimBlobs, reclaimTable, reclaimUpload } from './reclaimer.ts'
 import { ifReadable } from './record-store.ts'
-import {
-  blobKey,
-  garbageBlobKey,
-  garbageTableKey,
-  garbageUploadKey,
-  keyKey,
-  keyNameKey,
-  rangeOf,
-  sessionKey,
-} from './tables.ts'
+import { blobKey, garbageBlobKey, garbageTableKey, garbageUploadKey, keyKey, rangeOf, sessionKey } from './tables.ts'
 import { withSnapshot } from './with-snapshot.ts'
 
 /** What a sweep did. */
@@ -30,12 +22,11 @@ export interface SweepReport {
   readonly sessionsEnded: number
   readonly blobsRemoved: number
   readonly garbageRemoved: number
+  /** Keys whose deletion had been scheduled and was due, with what depended on them. */
+  readonly keysDestroyed: readonly KeyUsage[]
 }
 
 const pageSize = 64
-
-/** A deletion of a key that is older than this was cut short. */
-const keyDeletionLimitMs = 600_000
 
 /** See `EngineMaintenance.sweep`. @throws StorageError */
 export async function sweep(
@@ -57,8 +48,7 @@ export async function sweep(
     blobsRemoved += await settleSession(context, id)
   }
   const garbageRemoved = await sweepGarbage(context)
-  await sweepKeys(context)
-  return { sessionsEnded, blobsRemoved, garbageRemoved }
+  return { sessionsEnded, blobsRemoved, garbageRemoved, keysDestroyed: await sweepKeys(context) }
 }
 
 /** Removes the blobs of an ended session that nothing refers to: nothing can come to refer to them any more. */
@@ -125,27 +115,15 @@ async function sweepGarbage(context: EngineContext): Promise<number> {
   return removed
 }
 
-/** Finishes, or takes back, deletions of keys that were cut short. */
-async function sweepKeys(context: EngineContext): Promise<void> {
+/** Destroys the keys whose time has come; finishes, or takes back, deletions that were cut short. */
+async function sweepKeys(context: EngineContext): Promise<KeyUsage[]> {
+  const destroyed: KeyUsage[] = []
   for await (const entry of entriesOf(context, Buffer.of(keyKey.tag))) {
     const record = ifReadable(() => context.records.cached(entry, decodeKeyRecord))
-    if (record === undefined) continue
-    const nowMs = Math.trunc(context.now())
-    // A clock that was put forward must not end a deletion that is alive in this process.
-    if (context.keyTurns.isTaken(record.name)) continue
-    if (record.state !== 'deleting' || nowMs - record.stateSinceMs < keyDeletionLimitMs) continue
-    const isThere = await context.kms.describeKey(record.name).then(
-      () => true,
-      (error: unknown) => (error instanceof KmsError && error.code === 'key-not-found' ? false : undefined),
-    )
-    if (isThere === undefined) continue
-    const state = isThere ? 'active' : 'deleted'
-    await context.commits.run(async (_snapshot, draft) => {
-      draft.check(entry.key, entry)
-      draft.putRecord(entry.key, encodeKeyRecord({ ...record, state, stateSinceMs: nowMs }))
-      if (state === 'deleted') draft.delete(keyNameKey.encode(record.name))
-    })
+    const usage = record && (await sweepKey(context, entry, record))
+    if (usage) destroyed.push(usage)
   }
+  return destroyed
 }
 
 /** All entries of a table, page by page, each page from a fresh snapshot. */

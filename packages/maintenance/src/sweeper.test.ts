@@ -2,7 +2,7 @@ import type { SweepReport } from '@strongroom/engine'
 import { describe, expect, it } from 'vitest'
 import { Sweeper, type SweeperOptions } from './sweeper.ts'
 
-const nothing: SweepReport = { sessionsEnded: 0, blobsRemoved: 0, garbageRemoved: 0 }
+const nothing: SweepReport = { sessionsEnded: 0, blobsRemoved: 0, garbageRemoved: 0, keysDestroyed: [] }
 
 /** A clock that stands still until a test calls what is due. */
 class Timers {
@@ -110,13 +110,19 @@ describe('the sweeper', () => {
     const times = [100, 130]
     const told: unknown[] = []
     const sweeper = new Sweeper(
-      { sweep: async () => ({ sessionsEnded: 1, blobsRemoved: 2, garbageRemoved: 3 }) },
+      { sweep: async () => ({ sessionsEnded: 1, blobsRemoved: 2, garbageRemoved: 3, keysDestroyed: [] }) },
       { now: () => times.shift() ?? 0, onSweep: (...args) => told.push(args) },
     )
     await sweeper.sweepNow()
     await sweeper.sweepNow()
-    expect(sweeper.figures).toEqual({ sweeps: 2, failures: 0, sessionsEnded: 2, blobsRemoved: 4, garbageRemoved: 6 })
-    expect(told[0]).toEqual([{ sessionsEnded: 1, blobsRemoved: 2, garbageRemoved: 3 }, 30])
+    expect(sweeper.figures).toEqual({
+      sweeps: 2,
+      failures: 0,
+      sessionsEnded: 2,
+      blobsRemoved: 4,
+      garbageRemoved: 6,
+    })
+    expect(told[0]).toEqual([{ sessionsEnded: 1, blobsRemoved: 2, garbageRemoved: 3, keysDestroyed: [] }, 30])
   })
 
   it('warns when little space is left', async () => {

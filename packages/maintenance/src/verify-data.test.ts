@@ -58,7 +58,7 @@ describe('fsck with data', () => {
     const report = await test.fsck({ verifyData: true })
     const parts = report.findings.filter(({ place }) => place.partNumber !== undefined)
     expect(new Set(parts.map(({ place }) => place.name))).toEqual(
-      new Set(['multipart', 'multipart-kms', 'multipart-kms-copy', 'running']),
+      new Set(['multipart', 'multipart-dual', 'multipart-kms', 'multipart-kms-copy', 'running']),
     )
     expect(before.findings).toEqual([])
   })

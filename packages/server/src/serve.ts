@@ -134,7 +134,12 @@ function createSweeper({ engine, blobs }: Deployment, log: Logger): Sweeper {
   return new Sweeper(
     { sweep: () => engine.sweep(), capacity: () => blobs.capacity() },
     {
-      onSweep: (report, durationMs) => log.debug({ ...report, durationMs }, 'swept'),
+      onSweep: (report, durationMs) => {
+        for (const { name, total } of report.keysDestroyed) {
+          log.warn({ key: name, lost: total }, 'a key was destroyed, as scheduled')
+        }
+        log.debug({ ...report, durationMs }, 'swept')
+      },
       onError: (error) => log.error({ error }, 'sweeping failed; it is tried again later'),
       lowSpaceBytes,
       onLowSpace: (freeBytes) => log.warn({ freeBytes }, 'little space is left for objects'),
