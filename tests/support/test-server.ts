@@ -130,7 +130,16 @@ async function fsckOf({ engine, metadata, blobs, kms, recordSealer, keyring }: R
 
 const portOf = (url: string | undefined): number => Number(new URL(url ?? '').port)
 
-const calls = ['describeKey', 'listKeys', 'generateDataKey', 'encrypt', 'decrypt', 'hmac', 'status'] as const
+const calls = [
+  'describeKey',
+  'keyState',
+  'listKeys',
+  'generateDataKey',
+  'encrypt',
+  'decrypt',
+  'hmac',
+  'status',
+] as const
 
 /** Own properties hide the methods of the class until they are taken away again. */
 function switchOf(kms: Kms): TestServer['kms'] {

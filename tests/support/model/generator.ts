@@ -206,9 +206,14 @@ class Draw {
       content: { size: isBig ? 5 * 2 ** 20 : chance.pickOr(sizes, 0), fill: chance.below(16) },
       ...this.#details(),
       ...(chance.isOnce(5) ? { checksum: chance.isOnce(2) ? 'CRC32' : 'SHA256' } : {}),
-      ...(chance.isOnce(8) ? { ifNoneMatch: '*' } : {}),
-      ...(chance.isOnce(12) ? { ifMatch: versions[0]?.etag || '0'.repeat(32) } : {}),
+      ...this.#writeConditions(versions[0]),
     }
+  }
+
+  /** One condition at most: both at once are not implemented, as on AWS. */
+  #writeConditions(current: Version | undefined) {
+    if (this.#chance.isOnce(8)) return { ifNoneMatch: '*' }
+    return this.#chance.isOnce(12) ? { ifMatch: current?.etag || '0'.repeat(32) } : {}
   }
 
   /** A version that is there, mostly, with the key that it needs, mostly. */
