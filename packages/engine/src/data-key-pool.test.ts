@@ -4,7 +4,7 @@
  * @module
  */
 
-import { KeyService, type KeyStateView, MemoryKeyStore } from '@strongroom/kms'
+import { BoundedKms, DelegatingKms, KeyService, type KeyStateView, MemoryKeyStore } from '@strongroom/kms'
 import { describe, expect, test } from 'vitest'
 import { DataKeyPool, type DataKeyScope } from './data-key-pool.ts'
 
@@ -47,6 +47,22 @@ describe('the pool of shared data keys', () => {
     await kms.close()
   })
 
+  test('objects do not make calls of a key service that cannot tell the state of keys by itself', async () => {
+    const calls: string[] = []
+    const overWire = new (class extends DelegatingKms {
+      protected override call<T, O>(operation: string, _name: string, options: O, run: (options: O) => Promise<T>) {
+        calls.push(operation)
+        return run(options)
+      }
+    })(await serviceWithKey())
+    const kms = new BoundedKms(overWire)
+    const pool = new DataKeyPool({ kms, now: () => 0 })
+    for (let object = 0; object < 5; object += 1) await pool.take(scope(1))
+    expect(calls).toEqual(['describeKey', 'generateDataKey'])
+    pool.close()
+    await kms.close()
+  })
+
   test('a key that was made anew under its name gets a data key of its own', async () => {
     const kms = await serviceWithKey()
     const pool = new DataKeyPool({ kms, now: () => 0 })
@@ -66,7 +82,7 @@ describe('the pool of shared data keys', () => {
     const inner = await serviceWithKey()
     const kms = Object.assign(Object.create(inner) as KeyService, {
       peekState: (name: string): KeyStateView | undefined => inner.peekState(name),
-      describeKey: (name: string) => inner.describeKey(name),
+      keyState: (name: string) => inner.keyState(name),
       generateDataKey: async (name: string, context: Uint8Array) => {
         const key = await inner.generateDataKey(name, context)
         made.push(key.plaintext)

@@ -21,7 +21,7 @@ export interface DataKeyScope {
 }
 
 /** A `Kms` that may know the state of keys without being asked over a wire. */
-export type PeekableKms = Kms & Partial<Pick<KeyStateSource, 'peekState'>>
+export type PeekableKms = Kms & Partial<KeyStateSource>
 
 export interface DataKeyPoolOptions {
   readonly kms: PeekableKms
@@ -123,7 +123,8 @@ export class DataKeyPool {
   /** Asks for the key. @throws KmsError also if it must not be used */
   async #describe(keyName: string): Promise<CurrentKey> {
     const askedAtMs = this.#now()
-    const { state, currentVersion } = await this.#kms.describeKey(keyName)
+    // A source of states remembers the answer; a description would be asked for again with the next object.
+    const { state, currentVersion } = await (this.#kms.keyState?.(keyName) ?? this.#kms.describeKey(keyName))
     if (state !== 'enabled') throw new KmsError(notUsable[state], `key '${keyName}' is ${state}`)
     const view = this.#kms.peekState?.(keyName)
     const known = { currentVersion, generation: view?.generation, askedAtMs }
