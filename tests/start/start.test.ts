@@ -278,7 +278,12 @@ describe('the command line', { timeout: 60_000 }, () => {
     })
     expect((await raw.send({ method: 'GET', ...object })).text).toBe('hello')
     const forced = ['key', 'delete', 'invoices', '--force', '--reason', 'end of contract', '--data', data]
-    expect(await run(forced)).toMatchObject({ code: 0 })
+    expect(await run([...forced, '--in', '7'])).toMatchObject({ code: 0 })
+    expect((await raw.send({ method: 'GET', ...object })).code).toBe('KMS.KMSInvalidStateException')
+    expect((await run(['key', 'restore', 'invoices', '--data', data])).out).toContain('it is locked')
+    expect(await run(['key', 'unlock', 'invoices', '--data', data])).toMatchObject({ code: 0 })
+    expect((await raw.send({ method: 'GET', ...object })).text).toBe('hello')
+    expect(await run([...forced, '--now'])).toMatchObject({ code: 0 })
     expect((await raw.send({ method: 'GET', ...object })).status).toBe(403)
     expect((await raw.send({ method: 'HEAD', ...object })).status).toBe(200)
     expect(await fetchText(server.port, '/strongroom/metrics')).toContain('strongroom_open_uploads 0')

@@ -44,9 +44,16 @@ export interface KeyReport {
   readonly id: string
   readonly ownerAccountId: string
   readonly state: 'enabled' | 'locked' | 'pending-deletion' | 'missing'
+  /** When a key whose deletion is scheduled is destroyed, at the earliest. */
+  readonly deletionDueAtMs?: number
   readonly currentVersion: number
   readonly versions: readonly { readonly version: number; readonly createdAtMs: number }[]
   readonly grants: readonly string[]
+}
+
+export interface DeleteKeyOptions {
+  readonly force?: boolean
+  readonly reason?: string
 }
 
 export interface KeyUsageCounts {
@@ -101,8 +108,12 @@ export interface Admin {
   grantKey(name: string, accountId: string): Promise<KeyReport>
   revokeKey(name: string, accountId: string): Promise<KeyReport>
   keyUsage(name: string): Promise<KeyUsageReport>
-  /** @throws AdminError `refused` while anything needs the key and `force` is not set */
-  deleteKey(name: string, options: { readonly force?: boolean; readonly reason?: string }): Promise<KeyUsageReport>
+  /** After `days`, 7 to 30, default 30. @throws AdminError as `deleteKey` */
+  scheduleKeyDeletion(name: string, options: DeleteKeyOptions & { readonly days?: number }): Promise<KeyReport>
+  /** Takes a deletion back that is not due yet; the key is locked then. */
+  cancelKeyDeletion(name: string): Promise<KeyReport>
+  /** At once. @throws AdminError `refused` while anything needs the key and `force` is not set */
+  deleteKey(name: string, options: DeleteKeyOptions): Promise<KeyUsageReport>
   createAccount(name: string): Promise<NewAccount>
   listAccounts(): Promise<readonly AccountReport[]>
   fsck(options: FsckOptions, onProgress: (progress: FsckProgress) => void): Promise<FsckReport>

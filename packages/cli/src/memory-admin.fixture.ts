@@ -113,6 +113,21 @@ export class MemoryAdmin implements Admin {
     return { name, total: some, rows: [{ ...some, keyVersion: 1, bucket: 'photos' }] }
   }
 
+  async scheduleKeyDeletion(name: string, { days = 30, force }: { readonly days?: number; readonly force?: boolean }) {
+    const { state } = this.#get(name)
+    if (state === 'pending-deletion') throw new AdminError('refused', `${name} is pending deletion`)
+    if (name === 'busy' && force !== true) throw new AdminError('refused', 'in use')
+    return this.#put(name, { state: 'pending-deletion', deletionDueAtMs: createdAtMs + days * 86_400_000 })
+  }
+
+  async cancelKeyDeletion(name: string) {
+    const { deletionDueAtMs: due, ...key } = this.#get(name)
+    if (due === undefined) return key
+    const locked = { ...key, state: 'locked' } as const
+    this.#keys.set(name, locked)
+    return locked
+  }
+
   async deleteKey(name: string, { force }: { readonly force?: boolean }) {
     const usage = await this.keyUsage(name)
     if (name === 'busy' && force !== true) throw new AdminError('refused', 'in use')

@@ -32,6 +32,7 @@ const formatKey = (key: KeyReport): string => {
     `name      ${key.name}`,
     `state     ${key.state}`,
     `owner     ${key.ownerAccountId}`,
+    ...(key.deletionDueAtMs === undefined ? [] : [`deletion  ${formatTime(key.deletionDueAtMs)}`]),
     ...(key.grants.length === 0 ? [] : [`granted   ${key.grants.join(' ')}`]),
     ...key.versions.map(({ version, createdAtMs }) => {
       const current = version === key.currentVersion ? ' (current)' : ''
@@ -63,6 +64,15 @@ const simple: readonly (readonly [
     ({ name }) => `${name} is locked\n`,
   ],
   ['unlock', 'end a lock', (admin, name) => admin.unlockKey(name), ({ name }) => `${name} is unlocked\n`],
+  [
+    'restore',
+    'take the deletion of a key back, which is locked then',
+    (admin, name) => admin.cancelKeyDeletion(name),
+    ({ name, state }) =>
+      state === 'locked'
+        ? `${name} is not going to be destroyed; it is locked: see strongroom key unlock\n`
+        : `${name} is not going to be destroyed\n`,
+  ],
 ]
 
 function addSimple(group: Command, { ports }: CommandContext): void {

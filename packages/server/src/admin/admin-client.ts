@@ -10,6 +10,7 @@ import {
   type Admin,
   AdminError,
   type Connection,
+  type DeleteKeyOptions,
   type FsckOptions,
   type InstanceStatus,
   type KeyReport,
@@ -54,10 +55,11 @@ class AdminClient implements Admin {
   grantKey = (name: string, account: string): Promise<KeyReport> => this.#call('grantKey', [name, account])
   revokeKey = (name: string, account: string): Promise<KeyReport> => this.#call('revokeKey', [name, account])
   keyUsage = (name: string): Promise<KeyUsageReport> => this.#call('keyUsage', [name])
-  deleteKey = (
-    name: string,
-    options: { readonly force?: boolean; readonly reason?: string },
-  ): Promise<KeyUsageReport> => this.#call('deleteKey', [name, options])
+  scheduleKeyDeletion = (name: string, options: DeleteKeyOptions & { readonly days?: number }): Promise<KeyReport> =>
+    this.#call('scheduleKeyDeletion', [name, options])
+  cancelKeyDeletion = (name: string): Promise<KeyReport> => this.#call('cancelKeyDeletion', [name])
+  deleteKey = (name: string, options: DeleteKeyOptions): Promise<KeyUsageReport> =>
+    this.#call('deleteKey', [name, options])
   createAccount = (name: string): Promise<NewAccount> => this.#call('createAccount', [name])
   listAccounts = (): Promise<readonly AccountReport[]> => this.#call('listAccounts', [])
   fsck = (options: FsckOptions, onProgress: (progress: FsckProgress) => void): Promise<FsckReport> =>

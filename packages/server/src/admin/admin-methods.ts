@@ -10,6 +10,7 @@ import * as z from 'zod'
 
 const name = z.string().min(1).max(255)
 const path = z.string().min(1).max(4096)
+const deletion = z.strictObject({ force: z.boolean(), reason: z.string().max(1000) })
 
 export const adminMethods = {
   status: z.tuple([]),
@@ -24,7 +25,9 @@ export const adminMethods = {
   grantKey: z.tuple([name, name]),
   revokeKey: z.tuple([name, name]),
   keyUsage: z.tuple([name]),
-  deleteKey: z.tuple([name, z.strictObject({ force: z.boolean(), reason: z.string().max(1000) }).partial()]),
+  scheduleKeyDeletion: z.tuple([name, deletion.extend({ days: z.number() }).partial()]),
+  cancelKeyDeletion: z.tuple([name]),
+  deleteKey: z.tuple([name, deletion.partial()]),
   createAccount: z.tuple([name]),
   listAccounts: z.tuple([]),
   fsck: z.tuple([z.strictObject({ repair: z.boolean(), verifyData: z.boolean() }).partial()]),

@@ -12,6 +12,7 @@ import {
   AdminError,
   type AdminErrorCode,
   type Connection,
+  type DeleteKeyOptions,
   type FsckOptions,
   type InstanceStatus,
   type KeyReport,
@@ -95,10 +96,24 @@ export class LocalAdmin implements Admin {
     this.#do(({ engine }) => engine.revokeKey(name, accountId))
   keyUsage = (name: string): Promise<KeyUsageReport> => this.#do(({ engine }) => engine.keyUsage(name))
 
-  deleteKey = (
-    name: string,
-    options: { readonly force?: boolean; readonly reason?: string },
-  ): Promise<KeyUsageReport> =>
+  scheduleKeyDeletion = (name: string, options: DeleteKeyOptions & { readonly days?: number }): Promise<KeyReport> =>
+    this.#do(async ({ engine }) => {
+      const { log } = this.#options
+      const { total } = await engine.keyUsage(name)
+      const report = await engine.scheduleKeyDeletion(name, options)
+      const { force, reason } = options
+      log.warn({ key: name, force, reason, needed: total, dueAtMs: report.deletionDueAtMs }, 'a key is to be destroyed')
+      return report
+    })
+
+  cancelKeyDeletion = (name: string): Promise<KeyReport> =>
+    this.#do(async ({ engine }) => {
+      const report = await engine.cancelKeyDeletion(name)
+      this.#options.log.warn({ key: name }, 'a key is not to be destroyed any more')
+      return report
+    })
+
+  deleteKey = (name: string, options: DeleteKeyOptions): Promise<KeyUsageReport> =>
     this.#do(async ({ engine }) => {
       const { log } = this.#options
       // Before it is done: what comes after may not be written any more.
