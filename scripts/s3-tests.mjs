@@ -105,8 +105,49 @@ function configuration({ port, accounts }) {
   ].join('\n')
 }
 
+/** Notes which operations of S3 each item calls, while it runs: what it is about follows from that. */
+const callRecorder = `
+import json, os
+import botocore.client, requests
+
+calls, current = {}, None
+make_api_call = botocore.client.BaseClient._make_api_call
+request = requests.Session.request
+
+def note(operation):
+    if current is not None:
+        calls.setdefault(current, {})[operation] = True
+
+def noted_api_call(self, operation, parameters):
+    if self.meta.service_model.service_name == 's3':
+        note(operation)
+    return make_api_call(self, operation, parameters)
+
+def noted_request(self, method, url, *args, **named):
+    if method.upper() == 'OPTIONS':
+        note('preflight request')
+    if method.upper() == 'POST' and named.get('files'):
+        note('PostObject')
+    return request(self, method, url, *args, **named)
+
+botocore.client.BaseClient._make_api_call = noted_api_call
+requests.Session.request = noted_request
+
+def pytest_runtest_call(item):
+    global current
+    current = item.name
+
+def pytest_runtest_teardown(item):
+    global current
+    current = None
+
+def pytest_sessionfinish():
+    with open(os.environ['STRONGROOM_CALLS'], 'w') as file:
+        json.dump({item: sorted(operations) for item, operations in calls.items()}, file)
+`
+
 /** Starts pytest in the suite; its output is passed on unless it is wanted. */
-function startPytest({ suite, python, config, ca = '', wantsOutput }, args) {
+function startPytest({ suite, python, config, ca = '', calls = '', plugins = '', wantsOutput }, args) {
   const cache = ['-p', 'no:cacheprovider', '-W', 'ignore']
   return spawn(python, ['-m', 'pytest', ...cache, ...args], {
     cwd: suite,
@@ -116,7 +157,8 @@ function startPytest({ suite, python, config, ca = '', wantsOutput }, args) {
       REQUESTS_CA_BUNDLE: ca,
       SSL_CERT_FILE: ca,
       PYTHONDONTWRITEBYTECODE: '1',
-      PYTHONPATH: suite,
+      PYTHONPATH: `${suite}:${plugins}`,
+      STRONGROOM_CALLS: calls,
     },
     stdio: ['ignore', wantsOutput ? 'pipe' : 'inherit', 'inherit'],
   })
@@ -169,8 +211,12 @@ async function runShare(options, items) {
     const report = join(base, 'report.xml')
     const names = items.map((item) => `${suiteFile}::${item}`)
     const ca = join(base, 'data/certs/ca.crt')
-    const child = startPytest({ ...options, config, ca }, [
+    const calls = join(base, 'calls.json')
+    writeFileSync(join(base, 'strongroom_calls.py'), callRecorder)
+    const child = startPytest({ ...options, config, ca, calls, plugins: base }, [
       '-q',
+      '-p',
+      'strongroom_calls',
       `--tb=${options.details ? 'short' : 'no'}`,
       '-r',
       'N',
@@ -179,14 +225,14 @@ async function runShare(options, items) {
     ])
     const [code] = await once(child, 'close')
     if (code !== 0 && code !== 1) throw new Error(`pytest ended with exit code ${code}`)
-    return { outcomes: readReport(report), faults: server.faults }
+    return { outcomes: readReport(report), calls: JSON.parse(readFileSync(calls, 'utf8')), faults: server.faults }
   } finally {
     await server?.stop()
     rmSync(base, { recursive: true, force: true })
   }
 }
 
-/** `{ passed, failed: { reason: items }, skipped }` as a map of items to `{ outcome, reason }`. */
+/** `{ passed, failed: { reason: items }, skipped, about }` as a map of items to `{ outcome, reason }`. */
 function readExpectations() {
   if (!existsSync(expectationsFile)) return new Map()
   const { passed, failed, skipped } = JSON.parse(readFileSync(expectationsFile, 'utf8'))
@@ -203,7 +249,22 @@ function commitOf(suite) {
   return stdout?.trim() || 'an unknown commit'
 }
 
-function writeExpectations(suite, expected, outcomes) {
+/** Items by the operation they are about: the one of those that they call that the fewest items call. */
+function byOperation(calls) {
+  const users = new Map()
+  for (const operations of Object.values(calls)) {
+    for (const operation of operations) users.set(operation, (users.get(operation) ?? 0) + 1)
+  }
+  const about = new Map()
+  for (const [item, operations] of Object.entries(calls).sort()) {
+    const [rarest] = operations.toSorted((a, b) => users.get(a) - users.get(b) || (a < b ? -1 : 1))
+    about.set(rarest, [...(about.get(rarest) ?? []), item])
+  }
+  return Object.fromEntries([...about].sort())
+}
+
+/** @param calls of a run of all items; `undefined` after a partial one */
+function writeExpectations(suite, expected, outcomes, calls) {
   const all = new Map(expected)
   for (const [item, { outcome }] of outcomes) {
     const reason = expected.get(item)?.reason ?? unexplained
@@ -218,6 +279,7 @@ function writeExpectations(suite, expected, outcomes) {
     passed: having('passed'),
     failed: Object.fromEntries(reasons.map((reason) => [reason, having('failed', reason)])),
     skipped: having('skipped'),
+    about: calls === undefined ? JSON.parse(readFileSync(expectationsFile, 'utf8')).about : byOperation(calls),
   }
   writeFileSync(expectationsFile, `${JSON.stringify(document, undefined, 2)}\n`)
 }
@@ -296,7 +358,10 @@ async function main(args) {
     const differences = compare(expected, outcomes)
     const faults = done.flatMap((share) => share.faults)
     for (const fault of faults) console.log(`the server logged an error: ${fault}`)
-    if (values.write) writeExpectations(suite, expected, outcomes)
+    const calls = Object.fromEntries(items.map((item) => [item, ['of no operation alone']]))
+    for (const share of done) Object.assign(calls, share.calls)
+    for (const [item, { outcome }] of outcomes) if (outcome === 'skipped') delete calls[item]
+    if (values.write) writeExpectations(suite, expected, outcomes, values.only === undefined ? calls : undefined)
     console.log(`${differences} differences, ${faults.length} errors logged`)
     return differences + faults.length === 0 ? 0 : 1
   } finally {

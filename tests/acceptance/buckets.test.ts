@@ -210,6 +210,87 @@ describe('access control', () => {
   })
 })
 
+describe('who may reach a bucket', () => {
+  const block =
+    '<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>'
+  const ownership = (name: string) =>
+    `<OwnershipControls><Rule><ObjectOwnership>${name}</ObjectOwnership></Rule></OwnershipControls>`
+  const cases = [
+    ['publicAccessBlock', 'NoSuchPublicAccessBlockConfiguration', block, 'BlockPublicAcls', 'true'],
+    [
+      'ownershipControls',
+      'OwnershipControlsNotFoundError',
+      ownership('ObjectWriter'),
+      'ObjectOwnership',
+      'ObjectWriter',
+    ],
+  ] as const
+  it.each(cases)('?%s is kept, shown and deleted', async (name, missing, body, element, value) => {
+    await server.raw.send({ method: 'PUT', bucket: 'reach' })
+    const at = { bucket: 'reach', query: { [name]: undefined } }
+    const before = await server.raw.send({ method: 'GET', ...at })
+    expect([before.status, before.code]).toEqual([404, missing])
+    expect((await server.raw.send({ method: 'PUT', ...at, body: '<Other/>' })).code).toBe('MalformedXML')
+    expect((await server.raw.send({ method: 'PUT', ...at, body })).status).toBe(200)
+    expect((await server.raw.send({ method: 'GET', ...at })).element(element)).toBe(value)
+    expect((await server.raw.send({ method: 'DELETE', ...at })).status).toBe(204)
+    expect((await server.raw.send({ method: 'DELETE', ...at })).status).toBe(204)
+    expect((await server.raw.send({ method: 'GET', ...at })).code).toBe(missing)
+  })
+
+  it('decides how a public list is refused', async () => {
+    await server.raw.send({ method: 'PUT', bucket: 'guarded', headers: { 'x-amz-object-ownership': 'ObjectWriter' } })
+    const put = async (acl: string) =>
+      await server.raw.send({ method: 'PUT', bucket: 'guarded', name: 'x', headers: { 'x-amz-acl': acl }, body: '' })
+    const set = async (acl: string) =>
+      await server.raw.send({
+        method: 'PUT',
+        bucket: 'guarded',
+        query: { acl: undefined },
+        headers: { 'x-amz-acl': acl },
+      })
+    const configure = async (name: string, body: string) =>
+      await server.raw.send({ method: 'PUT', bucket: 'guarded', query: { [name]: undefined }, body })
+    expect([(await put('public-read')).code, (await put('private')).status]).toEqual(['NotImplemented', 200])
+    await configure('publicAccessBlock', block)
+    expect([(await put('public-read')).code, (await set('authenticated-read')).code]).toEqual([
+      'AccessDenied',
+      'AccessDenied',
+    ])
+    expect((await set('private')).status).toBe(200)
+    await configure('ownershipControls', ownership('BucketOwnerEnforced'))
+    expect([(await put('private')).code, (await set('private')).code]).toEqual([
+      'AccessControlListNotSupported',
+      'AccessControlListNotSupported',
+    ])
+    expect((await put('bucket-owner-full-control')).status).toBe(200)
+  })
+})
+
+describe('object lock, which no bucket has', () => {
+  it('is not configured, and cannot be', async () => {
+    const at = { bucket, query: { 'object-lock': undefined } }
+    const found = await server.raw.send({ method: 'GET', ...at })
+    expect([found.status, found.code]).toEqual([404, 'ObjectLockConfigurationNotFoundError'])
+    const put = await server.raw.send({ method: 'PUT', ...at, body: '<ObjectLockConfiguration/>' })
+    expect([put.status, put.code]).toEqual([409, 'InvalidBucketState'])
+    await server.raw.send({ method: 'PUT', bucket: 'lock-versions' })
+    const body = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
+    await server.raw.send({ method: 'PUT', bucket: 'lock-versions', query: { versioning: undefined }, body })
+    const versioned = await server.raw.send({ method: 'PUT', ...at, bucket: 'lock-versions', body: '<X/>' })
+    expect([versioned.status, versioned.code]).toEqual([501, 'NotImplemented'])
+  })
+
+  it.each(['retention', 'legal-hold'])('holds no object: ?%s', async (name) => {
+    await server.raw.send({ method: 'PUT', bucket, name: 'free', body: 'free' })
+    for (const method of ['GET', 'PUT']) {
+      const answer = await server.raw.send({ method, bucket, name: 'free', query: { [name]: undefined } })
+      expect([method, answer.status, answer.code]).toEqual([method, 400, 'InvalidRequest'])
+    }
+    expect((await server.raw.send({ method: 'GET', bucket, name: 'free' })).text).toBe('free')
+  })
+})
+
 describe('what AWS has and this server has not', () => {
   const subresources = [
     'cors',
@@ -220,9 +301,6 @@ describe('what AWS has and this server has not', () => {
     'website',
     'logging',
     'notification',
-    'object-lock',
-    'ownershipControls',
-    'publicAccessBlock',
     'requestPayment',
     'accelerate',
     'analytics',
@@ -237,7 +315,7 @@ describe('what AWS has and this server has not', () => {
     }
   })
 
-  it.each(['retention', 'legal-hold', 'torrent', 'restore', 'encryption'])(
+  it.each(['torrent', 'restore', 'encryption'])(
     '?%s of an object is not implemented, never the object',
     async (name) => {
       await server.raw.send({ method: 'PUT', bucket, name: 'whole', body: 'whole' })

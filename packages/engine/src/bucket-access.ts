@@ -46,6 +46,7 @@ export async function bucketOf(context: EngineContext, snapshot: Snapshot, entry
   const cached = cachedBucket(context, entry)
   if (cached.bucket) return cached.bucket
   const { name, ownerAccountId, createdAtMs, versioning, encryption, tags, overflow } = cached.record
+  const { publicAccessBlock, objectOwnership } = cached.record
   const allTags = overflow ? decodeBucketTags(await context.records.overflow(snapshot, overflow)) : tags
   const [id] = bucketKey.decode(entry.key)
   cached.bucket = {
@@ -56,6 +57,8 @@ export async function bucketOf(context: EngineContext, snapshot: Snapshot, entry
     versioning,
     ...(encryption ? { encryption } : undefined),
     ...(allTags ? { tags: allTags } : undefined),
+    ...(publicAccessBlock ? { publicAccessBlock } : undefined),
+    ...(objectOwnership ? { objectOwnership } : undefined),
     recordVersion: entry.version,
   }
   return cached.bucket

@@ -6,7 +6,14 @@
 
 import { StorageError } from '@strongroom/storage'
 import { RecordReader, RecordWriter } from './codec.ts'
-import type { AccountId, BucketEncryption, Tags, VersioningState } from './contract.ts'
+import type {
+  AccountId,
+  BucketEncryption,
+  ObjectOwnership,
+  PublicAccessBlock,
+  Tags,
+  VersioningState,
+} from './contract.ts'
 import { type Overflow, readTags, writeTags } from './details.ts'
 import { idBytes } from './ids.ts'
 
@@ -23,14 +30,22 @@ export interface BucketRecord {
   readonly tags?: Tags
   /** Where the tags are if they outgrew the record. */
   readonly overflow?: Overflow
+  readonly publicAccessBlock?: PublicAccessBlock
+  readonly objectOwnership?: ObjectOwnership
 }
 
+/** Of a record that ends with its tags; `accessFormat` has what says who may reach the bucket after them. */
 const format = 1
+const accessFormat = 2
 
 /** Data depends on the order of these. */
 const states: readonly BucketRecord['state'][] = ['active', 'deleting']
 const versioningStates: readonly VersioningState[] = ['unset', 'enabled', 'suspended']
 const algorithms: readonly BucketEncryption['algorithm'][] = ['AES256', 'aws:kms', 'aws:kms:dsse']
+const ownerships = ['none', 'BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter'] as const
+const blockFlags = ['blockPublicAcls', 'ignorePublicAcls', 'blockPublicPolicy', 'restrictPublicBuckets'] as const
+/** Set where there is a block, all of whose flags may be off. */
+const hasBlock = 1 << blockFlags.length
 const tagPlaces = ['none', 'record', 'overflow'] as const
 
 /** Longest id of a default key; what is longer could be written and never read again. */
@@ -56,9 +71,33 @@ function readEncryption(reader: RecordReader): BucketEncryption {
   }
 }
 
+function blockBits(block: PublicAccessBlock | undefined): number {
+  return block ? blockFlags.reduce((bits, name, at) => bits | (block[name] ? 1 << at : 0), hasBlock) : 0
+}
+
+function readAccess(reader: RecordReader): Pick<BucketRecord, 'publicAccessBlock' | 'objectOwnership'> {
+  const bits = reader.u8()
+  if (bits !== 0 && bits >> blockFlags.length !== 1) reader.fail('unknown flags')
+  const isOn = (at: number): boolean => (bits & (1 << at)) !== 0
+  const publicAccessBlock: PublicAccessBlock = {
+    blockPublicAcls: isOn(0),
+    ignorePublicAcls: isOn(1),
+    blockPublicPolicy: isOn(2),
+    restrictPublicBuckets: isOn(3),
+  }
+  const ownership = reader.oneOf(ownerships)
+  if (bits === 0 && ownership === 'none') reader.fail('nothing in it that needs its format')
+  return {
+    ...(bits ? { publicAccessBlock } : undefined),
+    ...(ownership === 'none' ? undefined : { objectOwnership: ownership }),
+  }
+}
+
 /** The bytes of a record. Tags are left out if the record has an overflow: its chunks hold them. */
 export function encodeBucketRecord(record: BucketRecord): Buffer {
-  const writer = new RecordWriter(format)
+  const { publicAccessBlock, objectOwnership } = record
+  const hasAccess = publicAccessBlock !== undefined || objectOwnership !== undefined
+  const writer = new RecordWriter(hasAccess ? accessFormat : format)
   writer.text(record.name).text(record.ownerAccountId).u64(record.createdAtMs)
   writer.u8(states.indexOf(record.state)).u64(record.stateSinceMs).u8(versioningStates.indexOf(record.versioning))
   writer.u8(record.encryption === undefined ? 0 : 1)
@@ -70,12 +109,13 @@ export function encodeBucketRecord(record: BucketRecord): Buffer {
   } else {
     writer.u8(tagPlaces.indexOf('none'))
   }
+  if (hasAccess) writer.u8(blockBits(publicAccessBlock)).u8(ownerships.indexOf(objectOwnership ?? 'none'))
   return writer.finish()
 }
 
 /** @throws StorageError `corrupt` */
 export function decodeBucketRecord(bytes: Uint8Array): BucketRecord {
-  const reader = new RecordReader(bytes, 'bucket', format)
+  const reader = new RecordReader(bytes, 'bucket', format, accessFormat)
   const common = {
     name: reader.text(255),
     ownerAccountId: reader.text(64),
@@ -92,8 +132,9 @@ export function decodeBucketRecord(bytes: Uint8Array): BucketRecord {
       : place === 'record'
         ? { tags: readTags(reader) }
         : { overflow: { id: Buffer.from(reader.fixed(idBytes)), chunkCount: reader.uint(16) } }
+  const access = reader.format === accessFormat ? readAccess(reader) : undefined
   reader.end()
-  return { ...common, ...rest }
+  return { ...common, ...rest, ...access }
 }
 
 const tagsFormat = 1

@@ -123,6 +123,18 @@ function putChanged(
     draft.putRecord(key, encodeBucketRecord(change.encryption ? { ...rest, encryption: change.encryption } : rest))
     return
   }
+  if ('publicAccessBlock' in change) {
+    const { publicAccessBlock: _, ...rest } = record
+    const { publicAccessBlock } = change
+    draft.putRecord(key, encodeBucketRecord(publicAccessBlock ? { ...rest, publicAccessBlock } : rest))
+    return
+  }
+  if ('objectOwnership' in change) {
+    const { objectOwnership: _, ...rest } = record
+    const { objectOwnership } = change
+    draft.putRecord(key, encodeBucketRecord(objectOwnership ? { ...rest, objectOwnership } : rest))
+    return
+  }
   const { tags: _tags, overflow: _overflow, ...rest } = record
   deleteOverflow(draft, record)
   const { tags } = change

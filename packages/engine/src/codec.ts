@@ -108,11 +108,18 @@ export class RecordReader {
   readonly #kind: string
   #at = 0
 
-  /** @param kind names the record in errors */
-  constructor(bytes: Uint8Array, kind: string, format: number) {
+  /** The one of the record. */
+  readonly format: number
+
+  /**
+   * @param kind names the record in errors
+   * @param newest the last of the formats that are known; default: `format` is the only one
+   */
+  constructor(bytes: Uint8Array, kind: string, format: number, newest: number = format) {
     this.#buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     this.#kind = kind
-    if (this.u8() !== format) corrupt(`unknown format of ${kind}`)
+    this.format = this.u8()
+    if (this.format < format || this.format > newest) corrupt(`unknown format of ${kind}`)
   }
 
   #take(sizeBytes: number): number {

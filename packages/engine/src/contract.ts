@@ -5,8 +5,12 @@
  * @module
  */
 
+import type { ObjectOwnership, PublicAccessBlock } from './bucket-reach.ts'
+import type { DeleteConditions, ReadConditions, WriteConditions } from './condition-types.ts'
 import type { BucketEncryption, CustomerKey, EncryptionInfo, EncryptionRequest } from './encryption-contract.ts'
 
+export type * from './bucket-reach.ts'
+export type * from './condition-types.ts'
 export type { BucketEncryption, CustomerKey, EncryptionInfo, EncryptionRequest } from './encryption-contract.ts'
 
 /** 12 decimal digits, as on AWS. */
@@ -36,6 +40,8 @@ export interface Bucket {
   /** The rule set by PutBucketEncryption; undefined: the deployment's default counts. */
   readonly encryption?: BucketEncryption
   readonly tags?: Tags
+  readonly publicAccessBlock?: PublicAccessBlock
+  readonly objectOwnership?: ObjectOwnership
   /** Version of the record, for commit checks. */
   readonly recordVersion: number
 }
@@ -44,6 +50,8 @@ export type BucketChange =
   | { readonly versioning: Exclude<VersioningState, 'unset'> }
   | { readonly encryption: BucketEncryption | undefined }
   | { readonly tags: Tags | undefined }
+  | { readonly publicAccessBlock: PublicAccessBlock | undefined }
+  | { readonly objectOwnership: ObjectOwnership | undefined }
 
 // ---------------------------------------------------------------- objects
 
@@ -84,19 +92,6 @@ export interface WriteBody {
     readonly algorithm: ChecksumAlgorithm
     readonly value?: Uint8Array | (() => Uint8Array)
   }
-}
-
-/** `'*'`, or entity tags without quotes. */
-export type EtagCondition = '*' | readonly string[]
-
-export interface WriteConditions {
-  readonly ifMatch?: EtagCondition
-  readonly ifNoneMatch?: EtagCondition
-}
-
-export interface ReadConditions extends WriteConditions {
-  readonly ifModifiedSinceMs?: number
-  readonly ifUnmodifiedSinceMs?: number
 }
 
 /** `bytes=first-last`, `bytes=first-`, or the last `suffixLength` bytes. */
@@ -183,12 +178,6 @@ export interface ObjectAttributes {
   }
 }
 
-/** All of those present must hold of what is deleted. Times are compared in whole seconds, as S3 shows them. */
-export interface DeleteConditions extends Pick<WriteConditions, 'ifMatch'> {
-  readonly ifLastModifiedMs?: number
-  readonly ifSizeBytes?: number
-}
-
 export interface DeleteObjectInput {
   readonly bucket: Bucket
   readonly name: string
@@ -256,11 +245,23 @@ export interface ListObjectsInput {
   /** Only names and common prefixes after this one, in UTF-8 byte order. */
   readonly after?: string
   readonly limit: number
+  /** `after` was `next` of a page that ended within a common prefix. Default false. */
+  readonly isWithinPrefix?: boolean
+  /** A page may hold fewer than `limit` items, even none, and name in `next` where it goes on. Default false: only one with items may. */
+  readonly mayEndEarly?: boolean
+}
+
+/** Where a listing goes on: the values for `after` and `isWithinPrefix`. */
+export interface NextPage {
+  readonly after: string
+  readonly isWithinPrefix: boolean
 }
 
 export interface ListedPage<T> {
   readonly items: readonly Listed<T>[]
   readonly truncated: boolean
+  /** Of a page that ended early; otherwise the listing goes on after its last item. */
+  readonly next?: NextPage
 }
 
 export interface VersionSummary extends ObjectSummary {
@@ -269,7 +270,7 @@ export interface VersionSummary extends ObjectSummary {
   readonly deleteMarker: boolean
 }
 
-export interface ListVersionsInput extends Omit<ListObjectsInput, 'after'> {
+export interface ListVersionsInput extends Omit<ListObjectsInput, 'after' | 'isWithinPrefix' | 'mayEndEarly'> {
   readonly keyMarker?: string
   readonly versionIdMarker?: string
 }
@@ -342,7 +343,7 @@ export interface CompleteUploadInput extends UploadTarget {
   readonly sizeBytes?: number
 }
 
-export interface ListUploadsInput extends Omit<ListObjectsInput, 'after'> {
+export interface ListUploadsInput extends Omit<ListObjectsInput, 'after' | 'isWithinPrefix' | 'mayEndEarly'> {
   readonly keyMarker?: string
   readonly uploadIdMarker?: string
 }

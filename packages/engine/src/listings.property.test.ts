@@ -7,7 +7,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Listed, ListedPage, ObjectSummary, UploadInfo, VersionSummary } from './contract.ts'
+import type { Listed, ListedPage, NextPage, ObjectSummary, UploadInfo, VersionSummary } from './contract.ts'
 import { listObjects, summaryOf } from './list-objects.ts'
 import { listUploads } from './list-uploads.ts'
 import { listVersions } from './list-versions.ts'
@@ -89,6 +89,35 @@ describe('listObjects', () => {
           const rest = { ...(delimiter === undefined ? {} : { delimiter }), ...(after === undefined ? {} : { after }) }
           return listObjects(store, { bucket: store.bucket, prefix, limit, ...rest })
         })
+        const expected = model(live, (name) => name, wanted)
+        expect(shown(found, ({ name }) => name)).toEqual(shown(expected, (name) => name))
+      }),
+    )
+  })
+})
+
+describe('listObjects, where pages end early', () => {
+  it('lists what the model lists, each name and common prefix once', async () => {
+    const contents = fc.array(fc.tuple(nasty, fc.boolean()), { maxLength: 30 }).map((pairs) => new Map(pairs))
+    const small = fc.integer({ min: 1, max: 4 })
+    await fc.assert(
+      fc.asyncProperty(contents, range, small, small, async (objects, wanted, limit, maxHidden) => {
+        const store = new ListingStore()
+        for (const [name, isLive] of objects) {
+          await store.put(name, [recordOf(3, isLive ? {} : { kind: 'delete-marker' })])
+        }
+        const live = [...objects].flatMap(([name, isLive]) => (isLive ? [name] : [])).sort(byBytes)
+        const { prefix, delimiter, after } = wanted
+        const rest = { prefix, limit, mayEndEarly: true, ...(delimiter === undefined ? {} : { delimiter }) }
+        let where: Partial<NextPage> = after === undefined ? {} : { after }
+        const found: Listed<ObjectSummary>[] = []
+        for (;;) {
+          const page = await listObjects(store, { bucket: store.bucket, ...rest, ...where }, { maxHidden })
+          found.push(...page.items)
+          if (!page.truncated) break
+          const last = page.items.at(-1)
+          where = page.next ?? { after: last?.kind === 'item' ? last.item.name : (last?.prefix ?? '') }
+        }
         const expected = model(live, (name) => name, wanted)
         expect(shown(found, ({ name }) => name)).toEqual(shown(expected, (name) => name))
       }),

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { ListObjectsInput, NextPage } from './contract.ts'
 import { listObjects } from './list-objects.ts'
 import { listUploads } from './list-uploads.ts'
 import { listVersions } from './list-versions.ts'
@@ -60,6 +61,67 @@ describe('listObjects', () => {
     expect(plain).toMatchObject({ items: [{ item: { name: 'there/x' } }], truncated: false })
     const rolled = await listObjects(store, { bucket: store.bucket, prefix: '', delimiter: '/', limit: 1 })
     expect(rolled).toEqual({ items: [{ kind: 'prefix', prefix: 'there/' }], truncated: false })
+  })
+
+  describe('behind tens of thousands of delete markers', () => {
+    const store = new ListingStore()
+    const { bucket } = store
+    let opened = 0
+    const records = Object.assign(Object.create(store.records), {
+      open(entry: Parameters<typeof store.records.open>[0]) {
+        opened += 1
+        return store.records.open(entry)
+      },
+    })
+    const context = { metadata: store.metadata, records }
+
+    beforeAll(async () => {
+      for (let i = 0; i < 30_000; i += 1) {
+        await store.put(`gone/${String(i).padStart(5, '0')}`, [recordOf(1, { kind: 'delete-marker' })])
+      }
+      for (const name of ['above', 'gone/x', 'later/x']) await store.put(name, [recordOf(1)])
+    }, 60_000)
+
+    /** All of a listing, and how many records its dearest page read. */
+    const follow = async (range: Pick<ListObjectsInput, 'delimiter'>) => {
+      const shown: string[] = []
+      let where: Partial<NextPage> = {}
+      let dearest = 0
+      for (let pages = 1; ; pages += 1) {
+        opened = 0
+        const page = await listObjects(context, {
+          bucket,
+          prefix: '',
+          limit: 10,
+          mayEndEarly: true,
+          ...range,
+          ...where,
+        })
+        dearest = Math.max(dearest, opened)
+        shown.push(...page.items.map((listed) => (listed.kind === 'item' ? listed.item.name : listed.prefix)))
+        if (!page.truncated) return { shown, pages, dearest }
+        where = page.next ?? {}
+      }
+    }
+
+    it('ends its pages early, and loses nothing', async () => {
+      const { shown, pages, dearest } = await follow({})
+      expect(shown).toEqual(['above', 'gone/x', 'later/x'])
+      expect([pages, dearest <= 10_300]).toEqual([4, true])
+    })
+
+    it('ends its pages within a common prefix, too, and shows that once', async () => {
+      const { shown, pages, dearest } = await follow({ delimiter: '/' })
+      expect(shown).toEqual(['above', 'gone/', 'later/'])
+      expect([pages, dearest <= 10_300]).toEqual([3, true])
+    })
+
+    it('gives a page that has no token at least one name', async () => {
+      const first = await listObjects(context, { bucket, prefix: '', limit: 10 })
+      expect(first).toMatchObject({ items: [{ item: { name: 'above' } }], truncated: true })
+      const second = await listObjects(context, { bucket, prefix: '', limit: 10, after: 'above' })
+      expect(second.items).toMatchObject([{ item: { name: 'gone/x' } }])
+    })
   })
 
   it('lists nothing below an impossibly long prefix, and all before an impossibly long marker', async () => {

@@ -17,6 +17,11 @@ export interface NameRange {
   readonly after?: string | undefined
 }
 
+/** Where the name, or what begins with it, stands in `object/…`. */
+export function objectTableKey(bucketId: Uint8Array, name: string): Uint8Array {
+  return Buffer.concat([objectKey.prefix(bucketId), clippedBytes(name)])
+}
+
 /** Longer than any name: what a client asks for beyond this makes no difference, and keys stay below their limit. */
 const clipBytes = 2_048
 
@@ -47,11 +52,9 @@ export async function* objectTableChunks(
   range: NameRange,
   firstChunk: number,
 ): AsyncGenerator<ObjectTableChunk, void> {
-  const table = objectKey.prefix(bucketId)
-  const prefix = Buffer.concat([table, clippedBytes(range.prefix)])
+  const prefix = objectTableKey(bucketId, range.prefix)
   const delimiter = range.delimiter ? clippedBytes(range.delimiter) : undefined
-  let after: Uint8Array | undefined =
-    range.after === undefined ? undefined : Buffer.concat([table, clippedBytes(range.after)])
+  let after = range.after === undefined ? undefined : objectTableKey(bucketId, range.after)
   for (let limit = firstChunk; ; limit = laterChunk) {
     const items = delimiter
       ? await snapshot.listPrefixes({ prefix, delimiter, limit, ...(after ? { after } : undefined) })

@@ -207,6 +207,17 @@ export const bucketRecords: fc.Arbitrary<BucketRecord> = fc
     versioning: fc.constantFrom('unset' as const, 'enabled' as const, 'suspended' as const),
     encryption: optional(bucketEncryption),
     tags: optional(tagsArbitrary),
+    publicAccessBlock: optional(
+      fc.record({
+        blockPublicAcls: fc.boolean(),
+        ignorePublicAcls: fc.boolean(),
+        blockPublicPolicy: fc.boolean(),
+        restrictPublicBuckets: fc.boolean(),
+      }),
+    ),
+    objectOwnership: optional(
+      fc.constantFrom('BucketOwnerEnforced' as const, 'BucketOwnerPreferred' as const, 'ObjectWriter' as const),
+    ),
   })
   .map((value) => compact<BucketRecord>(value))
 

@@ -5,8 +5,10 @@
  * @module
  */
 
-import { checkAclHeaders, formatOwnerAcl, parseVersionId } from '@strongroom/s3'
+import type { Bucket } from '@strongroom/engine'
+import { checkAclHeaders, formatOwnerAcl, isPublicAcl, parseVersionId } from '@strongroom/s3'
 import { type BucketCall, type Operation, type Reply, xmlReply } from './call.ts'
+import type { RequestHeaders } from './request.ts'
 import { s3Error } from './s3-error.ts'
 
 export const getBucketAcl: Operation = {
@@ -45,8 +47,24 @@ async function checkObject({ context, bucket, name, query }: BucketCall): Promis
   await context.engine.getTags({ bucket, name, ...(versionId === undefined ? {} : { versionId }) })
 }
 
-function setPrivate({ headers, request }: BucketCall): Reply {
+/**
+ * Access control by header, of what is written into a bucket.
+ *
+ * @throws EngineError `AccessDenied` (public, where that is blocked), `AccessControlListNotSupported`; S3Error as `checkAclHeaders`
+ */
+export function checkAcl(headers: RequestHeaders, { objectOwnership, publicAccessBlock }: Bucket): void {
+  const acl = headers['x-amz-acl']
+  if (acl !== undefined) {
+    if (publicAccessBlock?.blockPublicAcls && isPublicAcl(acl)) throw s3Error('AccessDenied')
+    const isAllowed = objectOwnership !== 'BucketOwnerEnforced' || acl === 'bucket-owner-full-control'
+    if (!isAllowed) throw s3Error('AccessControlListNotSupported')
+  }
   checkAclHeaders(headers)
+}
+
+function setPrivate({ bucket, headers, request }: BucketCall): Reply {
+  checkAcl(headers, bucket)
+  if (bucket.objectOwnership === 'BucketOwnerEnforced') throw s3Error('AccessControlListNotSupported')
   // A list in the body could grant anything.
   if (headers['x-amz-acl'] === undefined || request.body.declaredLength !== 0) throw s3Error('NotImplemented')
   return { status: 200 }

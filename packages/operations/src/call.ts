@@ -8,6 +8,7 @@ import type { Accounts, Action, Principal } from '@strongroom/accounts'
 import type { Bucket, Engine, Requester } from '@strongroom/engine'
 import type { Compatibility, S3Operation } from '@strongroom/s3'
 import type { Payload } from './authenticate.ts'
+import type { DocumentBudget } from './document-budget.ts'
 import type { RequestHeaders, RequestLog, ResponseBody, S3Request } from './request.ts'
 
 /** What all requests share. */
@@ -19,6 +20,8 @@ export interface Context {
   readonly compatibility: Compatibility
   /** What a new object gets when neither request nor bucket say. */
   readonly defaultEncryption: 'none' | 'sse-s3' | 'sse-kms'
+  /** What the documents of all requests may take together. */
+  readonly documents: DocumentBudget
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** Told of every fault of ours, once, with its cause. */

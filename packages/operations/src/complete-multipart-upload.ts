@@ -13,9 +13,8 @@ import {
   parseInteger,
   parseWriteConditions,
 } from '@strongroom/s3'
-import { documentBody } from './body.ts'
 import { type BucketCall, type Operation, type Reply, xmlReply } from './call.ts'
-import { pause } from './document.ts'
+import { pause, withDocument } from './document.ts'
 import { requestLocation } from './location.ts'
 import { showEncryption, withCustomerKeys } from './object-encryption.ts'
 import { uploadTarget } from './upload-target.ts'
@@ -23,16 +22,16 @@ import { uploadTarget } from './upload-target.ts'
 export const completeMultipartUpload: Operation = { action: 's3:PutObject', on: 'bucket', run }
 
 async function run(call: BucketCall): Promise<Reply> {
-  const { headers, payload, request, bucket, name } = call
+  const { headers, request, bucket, name } = call
   const target = uploadTarget(call)
   return await withCustomerKeys([target.customerKey], async () => {
     const conditions = parseWriteConditions(headers)
-    // A checksum header is that of the object, not of this document.
+    // A checksum header is that of the object, not of the document.
     const checksum = parseCompleteChecksum(headers)
     const checksumType = parseChecksumType(headers['x-amz-checksum-type'])
     const size = headers['x-amz-mp-object-size']
-    const { bytes } = await documentBody({ body: request.body, headers, payload }, maxCompleteDocumentBytes)
-    const parts = await parseComplete(bytes, pause)
+    const options = { limitBytes: maxCompleteDocumentBytes, digest: 'none' } as const
+    const parts = await withDocument(call, options, (document) => parseComplete(document, pause))
     const written = await call.context.engine.completeUpload({
       ...target,
       parts,

@@ -6,7 +6,6 @@
 
 import {
   addChecksumHeaders,
-  checkAclHeaders,
   checkObjectLockHeaders,
   formatCopyResult,
   parseChecksumAlgorithm,
@@ -16,6 +15,7 @@ import {
   parseTaggingHeader,
   parseWriteConditions,
 } from '@strongroom/s3'
+import { checkAcl } from './acl.ts'
 import { type BucketCall, type Operation, type Reply, xmlReply } from './call.ts'
 import { copySource } from './copy-source.ts'
 import { showEncryption, withCustomerKeys, writeEncryption } from './object-encryption.ts'
@@ -24,7 +24,7 @@ export const copyObject: Operation = { action: 's3:PutObject', on: 'bucket', run
 
 async function run(call: BucketCall): Promise<Reply> {
   const { headers, bucket, name, requester } = call
-  checkAclHeaders(headers)
+  checkAcl(headers, bucket)
   checkObjectLockHeaders(headers)
   const encryption = writeEncryption(call)
   return await withCustomerKeys([encryption], async () => {

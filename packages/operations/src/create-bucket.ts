@@ -5,7 +5,7 @@
  */
 
 import { EngineError } from '@strongroom/engine'
-import { checkAclHeaders, checkCreateBucketHeaders, parseCreateBucket } from '@strongroom/s3'
+import { checkAclHeaders, parseCreateBucket, parseCreateBucketHeaders } from '@strongroom/s3'
 import type { Call, Operation, Reply } from './call.ts'
 import { readDocument } from './document.ts'
 
@@ -17,10 +17,11 @@ const oldestRegion = 'us-east-1'
 async function run(call: Call): Promise<Reply> {
   const { context, headers, requester, bucketName: name } = call
   checkAclHeaders(headers)
-  checkCreateBucketHeaders(headers)
+  const { objectOwnership } = parseCreateBucketHeaders(headers)
   const { tags } = parseCreateBucket(await readDocument(call), context.region)
   try {
     const bucket = await context.engine.createBucket({ requester, name })
+    if (objectOwnership !== undefined) await context.engine.changeBucket(bucket, { objectOwnership })
     if (tags !== undefined && tags.length > 0) await context.engine.changeBucket(bucket, { tags })
   } catch (error) {
     const isOwn = error instanceof EngineError && error.code === 'BucketAlreadyOwnedByYou'

@@ -5,13 +5,13 @@
  */
 
 import {
-  checkAclHeaders,
   checkObjectLockHeaders,
   formatInitiateResult,
   parseObjectMetadata,
   parseTaggingHeader,
   parseUploadChecksum,
 } from '@strongroom/s3'
+import { checkAcl } from './acl.ts'
 import { type BucketCall, type Operation, type Reply, xmlReply } from './call.ts'
 import { showEncryption, withCustomerKeys, writeEncryption } from './object-encryption.ts'
 
@@ -19,7 +19,7 @@ export const createMultipartUpload: Operation = { action: 's3:PutObject', on: 'b
 
 async function run(call: BucketCall): Promise<Reply> {
   const { headers, bucket, name, requester } = call
-  checkAclHeaders(headers)
+  checkAcl(headers, bucket)
   checkObjectLockHeaders(headers)
   const encryption = writeEncryption(call)
   return await withCustomerKeys([encryption], async () => {

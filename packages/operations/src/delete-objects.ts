@@ -14,7 +14,7 @@ import {
   parseDelete,
 } from '@strongroom/s3'
 import { type BucketCall, type Operation, type Reply, xmlReply } from './call.ts'
-import { pause, readDocument } from './document.ts'
+import { pause, withDocument } from './document.ts'
 
 export const deleteObjects: Operation = { action: 's3:DeleteObject', on: 'bucket', run }
 
@@ -22,7 +22,11 @@ export const deleteObjects: Operation = { action: 's3:DeleteObject', on: 'bucket
 const concurrency = 32
 
 async function run(call: BucketCall): Promise<Reply> {
-  const document = await readDocument(call, { limitBytes: maxDeleteDocumentBytes, requiresDigest: true })
+  const options = { limitBytes: maxDeleteDocumentBytes, digest: 'required' } as const
+  return await withDocument(call, options, (document) => deleteAll(call, document))
+}
+
+async function deleteAll(call: BucketCall, document: Uint8Array): Promise<Reply> {
   const { entries, isQuiet } = await parseDelete(document, pause)
   const outcomes: DeleteOutcome[] = new Array(entries.length)
   // Names in one lane run one after the other, so that a name given twice is deleted in the order given.

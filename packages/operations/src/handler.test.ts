@@ -156,8 +156,18 @@ describe('the handler', () => {
     expect((await byDefault.send({ method: 'PUT', secure: false })).status).toBe(400)
   })
 
+  it('refuses large documents for which there is no room, before it reads them', async () => {
+    const { send, faults } = testHandler({}, { documentBytes: 100_000 })
+    const post = async (rawQuery: string, sizeBytes: number) =>
+      await send({ method: 'POST', rawQuery, rawPath: '/bucket/name', body: new Uint8Array(sizeBytes) })
+    expect((await post('uploadId=0', 100_001)).log.errorCode).toBe('SlowDown')
+    expect((await post('uploadId=0', 100_000)).log.errorCode).toBe('MalformedXML')
+    expect((await post('uploadId=0', 100_000)).status).toBe(400)
+    expect(faults).toEqual([])
+  })
+
   it('knows the names of all its operations', () => {
-    expect(operationNames).toHaveLength(38)
+    expect(operationNames).toHaveLength(50)
     expect(operationNames).toContain('PostObject')
   })
 })

@@ -19,13 +19,14 @@ import { parseQuery, SigningKeyCache, withHoistedHeaders } from '@strongroom/sig
 import { type Authenticated, type AuthenticateOptions, authenticate } from './authenticate.ts'
 import { authorise } from './authorise.ts'
 import type { Call, Context, Operation, Reply } from './call.ts'
+import { DocumentBudget } from './document-budget.ts'
 import { errorReply } from './errors.ts'
 import { operations } from './operations.ts'
 import { postObject } from './post-object.ts'
 import type { RequestHeaders, RequestLog, S3Handler, S3Request, S3Response } from './request.ts'
 import { s3Error } from './s3-error.ts'
 
-export interface S3HandlerOptions extends Omit<Context, 'compatibility' | 'defaultEncryption' | 'now'> {
+export interface S3HandlerOptions extends Omit<Context, 'compatibility' | 'defaultEncryption' | 'documents' | 'now'> {
   /** Further regions that a signature may name; `''` admits MinIO's admin clients. Default none. */
   readonly otherRegions?: readonly string[]
   /** Domains under which buckets are sub-domains, lower case. Default none. */
@@ -34,9 +35,13 @@ export interface S3HandlerOptions extends Omit<Context, 'compatibility' | 'defau
   readonly compatibility?: Context['compatibility']
   /** The engine's own setting. Default `sse-s3`. */
   readonly defaultEncryption?: Context['defaultEncryption']
+  /** Bytes that documents above 64 KiB may take at a time, over all requests. Default 64 MiB. */
+  readonly documentBytes?: number
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number
 }
+
+const usualDocumentBytes = 64 * 1024 * 1024
 
 /** What the handler keeps between requests. */
 export interface HandlerState {
@@ -55,8 +60,9 @@ export interface HandlerState {
 export function createS3Handler(options: S3HandlerOptions): S3Handler {
   const { engine, accounts, region, onUnexpectedError } = options
   const { compatibility = 'aws', defaultEncryption = 'sse-s3', now = Date.now } = options
+  const documents = new DocumentBudget(options.documentBytes ?? usualDocumentBytes)
   const state: HandlerState = {
-    context: { engine, accounts, region, compatibility, defaultEncryption, now, onUnexpectedError },
+    context: { engine, accounts, region, compatibility, defaultEncryption, documents, now, onUnexpectedError },
     domains: options.domains ?? [],
     authentication: {
       accounts,

@@ -29,7 +29,9 @@ export const listObjectsV2: Operation = {
   on: 'bucket',
   run: async ({ context, bucket, query }) => {
     const parameters = parseListObjectsV2(query)
-    const page = await context.engine.listObjects({ bucket, ...range(parameters), ...after(parameters.after) })
+    const { isWithinPrefix } = parameters
+    const where = { ...range(parameters), ...after(parameters.after), isWithinPrefix, mayEndEarly: true }
+    const page = await context.engine.listObjects({ bucket, ...where })
     return xmlReply(formatListObjectsV2(bucket.name, parameters, page))
   },
 }

@@ -7,6 +7,14 @@
 import type { S3Operation } from '@strongroom/s3'
 import { abortMultipartUpload } from './abort-multipart-upload.ts'
 import { getBucketAcl, getObjectAcl, putBucketAcl, putObjectAcl } from './acl.ts'
+import {
+  deleteBucketOwnershipControls,
+  deletePublicAccessBlock,
+  getBucketOwnershipControls,
+  getPublicAccessBlock,
+  putBucketOwnershipControls,
+  putPublicAccessBlock,
+} from './bucket-access.ts'
 import { deleteBucketEncryption, getBucketEncryption, putBucketEncryption } from './bucket-encryption.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
@@ -24,6 +32,14 @@ import { getBucketLocation, headBucket } from './head-bucket.ts'
 import { listBuckets } from './list-buckets.ts'
 import { listObjects, listObjectsV2, listObjectVersions } from './list-objects.ts'
 import { listMultipartUploads, listParts } from './list-parts.ts'
+import {
+  getObjectLegalHold,
+  getObjectLockConfiguration,
+  getObjectRetention,
+  putObjectLegalHold,
+  putObjectLockConfiguration,
+  putObjectRetention,
+} from './object-lock.ts'
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './object-tagging.ts'
 import { putObject } from './put-object.ts'
 import { uploadPart } from './upload-part.ts'
@@ -37,19 +53,26 @@ export const operations: Readonly<Record<Exclude<S3Operation, 'PostObject'>, Ope
   CreateMultipartUpload: createMultipartUpload,
   DeleteBucket: deleteBucket,
   DeleteBucketEncryption: deleteBucketEncryption,
+  DeleteBucketOwnershipControls: deleteBucketOwnershipControls,
   DeleteBucketTagging: deleteBucketTagging,
   DeleteObject: deleteObject,
   DeleteObjectTagging: deleteObjectTagging,
   DeleteObjects: deleteObjects,
+  DeletePublicAccessBlock: deletePublicAccessBlock,
   GetBucketAcl: getBucketAcl,
   GetBucketEncryption: getBucketEncryption,
   GetBucketLocation: getBucketLocation,
+  GetBucketOwnershipControls: getBucketOwnershipControls,
   GetBucketTagging: getBucketTagging,
   GetBucketVersioning: getBucketVersioning,
   GetObject: getObject,
   GetObjectAcl: getObjectAcl,
   GetObjectAttributes: getObjectAttributes,
+  GetObjectLegalHold: getObjectLegalHold,
+  GetObjectLockConfiguration: getObjectLockConfiguration,
+  GetObjectRetention: getObjectRetention,
   GetObjectTagging: getObjectTagging,
+  GetPublicAccessBlock: getPublicAccessBlock,
   HeadBucket: headBucket,
   HeadObject: headObject,
   ListBuckets: listBuckets,
@@ -60,11 +83,16 @@ export const operations: Readonly<Record<Exclude<S3Operation, 'PostObject'>, Ope
   ListParts: listParts,
   PutBucketAcl: putBucketAcl,
   PutBucketEncryption: putBucketEncryption,
+  PutBucketOwnershipControls: putBucketOwnershipControls,
   PutBucketTagging: putBucketTagging,
   PutBucketVersioning: putBucketVersioning,
   PutObject: putObject,
   PutObjectAcl: putObjectAcl,
+  PutObjectLegalHold: putObjectLegalHold,
+  PutObjectLockConfiguration: putObjectLockConfiguration,
+  PutObjectRetention: putObjectRetention,
   PutObjectTagging: putObjectTagging,
+  PutPublicAccessBlock: putPublicAccessBlock,
   UploadPart: uploadPart,
   UploadPartCopy: uploadPartCopy,
 }

@@ -12,7 +12,6 @@ import {
   addChecksumHeaders,
   addEncryptionHeaders,
   asksForCustomerKey,
-  checkAclHeaders,
   checkName,
   checkObjectLockHeaders,
   formatPostSuccess,
@@ -36,6 +35,7 @@ import {
   verifyPostSignature,
   verifyPostSignatureV2,
 } from '@strongroom/sigv4'
+import { checkAcl } from './acl.ts'
 import { type AuthenticateOptions, withSecret, withSigningKey } from './authenticate.ts'
 import { authorise } from './authorise.ts'
 import { transportErrors } from './body.ts'
@@ -82,7 +82,7 @@ export async function postObject({ state, request, bucketName, log }: PostObject
   const bucket = await engine.bucket(bucketName)
   authorise(principal, 's3:PutObject', bucket, request.headers['x-amz-expected-bucket-owner'])
   const headers = formFieldsAsHeaders(fields)
-  checkAclHeaders({ ...headers, 'x-amz-acl': fields.get('acl') })
+  checkAcl({ ...headers, 'x-amz-acl': fields.get('acl') }, bucket)
   checkObjectLockHeaders(headers)
   const encryption = writeEncryption({ context: state.context, request, bucket, headers })
   return await withCustomerKeys([encryption], async () => {

@@ -6,13 +6,13 @@
 
 import {
   addChecksumHeaders,
-  checkAclHeaders,
   checkObjectLockHeaders,
   parseObjectMetadata,
   parseTaggingHeader,
   parseWriteConditions,
   quoteEtag,
 } from '@strongroom/s3'
+import { checkAcl } from './acl.ts'
 import type { BucketCall, Operation, Reply } from './call.ts'
 import { showEncryption, withCustomerKeys, writeEncryption } from './object-encryption.ts'
 import { writeBody } from './write-body.ts'
@@ -21,7 +21,7 @@ export const putObject: Operation = { action: 's3:PutObject', on: 'bucket', run 
 
 async function run(call: BucketCall): Promise<Reply> {
   const { headers, bucket, name, requester } = call
-  checkAclHeaders(headers)
+  checkAcl(headers, bucket)
   checkObjectLockHeaders(headers)
   const encryption = writeEncryption(call)
   return await withCustomerKeys([encryption], async () => {

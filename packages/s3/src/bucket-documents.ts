@@ -4,8 +4,9 @@
  * @module
  */
 
+import { type ObjectOwnership, readOwnership } from './bucket-access-documents.ts'
 import type { RequestHeaders } from './encryption-headers.ts'
-import { malformedXml, notImplemented, S3Error } from './s3-error.ts'
+import { invalidArgument, malformedXml, notImplemented, S3Error } from './s3-error.ts'
 import { checkTags, type Tags } from './tags.ts'
 import { childText, onlyChild, parseXml, requireRoot, type XmlElement } from './xml-reader.ts'
 import { element, xmlDocument } from './xml-writer.ts'
@@ -44,19 +45,22 @@ function tagsOf(set: XmlElement): Tags {
 }
 
 /**
- * Headers of CreateBucket that would ask for more than there is.
+ * Headers of CreateBucket: who owns the objects. Object lock would be more than there is.
  *
- * @throws S3Error `NotImplemented`
+ * @throws S3Error `NotImplemented`, `InvalidArgument`
  */
-export function checkCreateBucketHeaders(headers: RequestHeaders): void {
+export function parseCreateBucketHeaders(headers: RequestHeaders): { readonly objectOwnership?: ObjectOwnership } {
   const lock = headers['x-amz-bucket-object-lock-enabled']
   if (lock !== undefined && lock.toLowerCase() !== 'false') {
     throw notImplemented('Header', 'x-amz-bucket-object-lock-enabled')
   }
-  const ownership = headers['x-amz-object-ownership']
-  if (ownership !== undefined && ownership !== 'BucketOwnerEnforced') {
-    throw notImplemented('Header', 'x-amz-object-ownership')
+  const text = headers['x-amz-object-ownership']
+  if (text === undefined) return {}
+  const objectOwnership = readOwnership(text)
+  if (objectOwnership === undefined) {
+    throw invalidArgument('Invalid x-amz-object-ownership header.', 'x-amz-object-ownership', text.slice(0, 64))
   }
+  return { objectOwnership }
 }
 
 /** The answer of GetBucketLocation: empty for us-east-1, as on AWS. */

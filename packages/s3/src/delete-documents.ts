@@ -87,6 +87,16 @@ function formatDeleted(
 
 function formatFailure(entry: DeleteEntry, error: unknown): string {
   const { code, message } = describeError(error)
-  const name = element('Key', entry.name) + element('VersionId', entry.versionId)
+  const name = element('Key', clipped(entry.name)) + element('VersionId', entry.versionId && clipped(entry.versionId))
   return wrap('Error', name + element('Code', code) + element('Message', message))
+}
+
+/** Most characters shown of what was refused: no name is longer, and what is must not come back as it is. */
+const maxShown = 1024
+
+function clipped(text: string): string {
+  if (text.length <= maxShown) return text
+  // Not half of a character.
+  const last = text.charCodeAt(maxShown - 1)
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? maxShown - 1 : maxShown)
 }

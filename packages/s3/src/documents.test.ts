@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  checkCreateBucketHeaders,
   formatLocation,
   formatVersioning,
   parseCreateBucket,
+  parseCreateBucketHeaders,
   parseVersioning,
 } from './bucket-documents.ts'
 import { formatBucketEncryption, parseBucketEncryption } from './bucket-encryption.ts'
@@ -131,7 +131,7 @@ describe('creating a bucket', () => {
     expect(parseCreateBucket(tagged, 'us-east-1')).toEqual({ tags: [{ key: 'a', value: 'b' }] })
   })
 
-  it('refuses other regions, directory buckets, locks and ownership', () => {
+  it('refuses other regions, directory buckets, locks and unknown owners', () => {
     expect(failure(() => parseCreateBucket(location('us-west-2'), 'us-east-1'))).toMatchObject({
       code: 'IllegalLocationConstraintException',
       clientMessage:
@@ -141,15 +141,13 @@ describe('creating a bucket', () => {
       '<CreateBucketConfiguration><Bucket><Type>Directory</Type></Bucket></CreateBucketConfiguration>',
     )
     expect(failure(() => parseCreateBucket(directory, 'us-east-1')).code).toBe('NotImplemented')
-    expect(failure(() => checkCreateBucketHeaders({ 'x-amz-bucket-object-lock-enabled': 'true' })).code).toBe(
+    expect(failure(() => parseCreateBucketHeaders({ 'x-amz-bucket-object-lock-enabled': 'true' })).code).toBe(
       'NotImplemented',
     )
-    expect(failure(() => checkCreateBucketHeaders({ 'x-amz-object-ownership': 'ObjectWriter' })).code).toBe(
-      'NotImplemented',
-    )
-    checkCreateBucketHeaders({
-      'x-amz-bucket-object-lock-enabled': 'False',
-      'x-amz-object-ownership': 'BucketOwnerEnforced',
+    expect(failure(() => parseCreateBucketHeaders({ 'x-amz-object-ownership': 'Nobody' })).code).toBe('InvalidArgument')
+    expect(parseCreateBucketHeaders({ 'x-amz-bucket-object-lock-enabled': 'False' })).toEqual({})
+    expect(parseCreateBucketHeaders({ 'x-amz-object-ownership': 'ObjectWriter' })).toEqual({
+      objectOwnership: 'ObjectWriter',
     })
   })
 
@@ -284,6 +282,21 @@ describe('DeleteObjects', () => {
         `<DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>v</DeleteMarkerVersionId></Deleted>${error}</DeleteResult>`,
     )
     expect(formatDeleteResult(outcomes, true)).toBe(`${head}<DeleteResult ${xmlns}>${error}</DeleteResult>`)
+  })
+})
+
+describe('a refused name', () => {
+  it('is not shown beyond the longest that a name can be', () => {
+    for (const [name, shown] of [
+      ['n'.repeat(9_000), 'n'.repeat(1024)],
+      ['n'.repeat(1023) + '😀'.repeat(9), 'n'.repeat(1023)],
+    ] as const) {
+      const answer = formatDeleteResult(
+        [{ entry: { name, versionId: name }, error: new S3Error('KeyTooLongError') }],
+        true,
+      )
+      expect(answer).toContain(`<Key>${shown}</Key><VersionId>${shown}</VersionId><Code>KeyTooLongError</Code>`)
+    }
   })
 })
 

@@ -143,6 +143,11 @@ export const errorTable = {
   MissingRequestBodyError: { status: 400, message: 'Request Body is empty' },
   NoSuchBucket: { status: 404, message: 'The specified bucket does not exist', shows: 'BucketName' },
   NoSuchKey: { status: 404, message: 'The specified key does not exist.', shows: 'Key' },
+  NoSuchPublicAccessBlockConfiguration: {
+    status: 404,
+    message: 'The public access block configuration was not found',
+    shows: 'BucketName',
+  },
   NoSuchTagSet: { status: 404, message: 'The TagSet does not exist', shows: 'BucketName' },
   NoSuchUpload: {
     status: 404,
@@ -152,9 +157,19 @@ export const errorTable = {
   NoSuchVersion: { status: 404, message: 'The specified version does not exist.', shows: 'Key' },
   NotImplemented: { status: 501, message: 'A header you provided implies functionality that is not implemented' },
   NotModified: { status: 304, message: 'Not Modified' },
+  ObjectLockConfigurationNotFoundError: {
+    status: 404,
+    message: 'Object Lock configuration does not exist for this bucket',
+    shows: 'BucketName',
+  },
   OperationAborted: {
     status: 409,
     message: 'A conflicting conditional operation is currently in progress against this resource. Please try again.',
+  },
+  OwnershipControlsNotFoundError: {
+    status: 404,
+    message: 'The bucket ownership controls were not found',
+    shows: 'BucketName',
   },
   PreconditionFailed: { status: 412, message: 'At least one of the pre-conditions you specified did not hold' },
   RequestTimeTooSkewed: {

@@ -6,10 +6,19 @@
 
 export { formatOwnerAcl } from './acl-document.ts'
 export {
-  checkCreateBucketHeaders,
+  formatOwnershipControls,
+  formatPublicAccessBlock,
+  type ObjectOwnership,
+  type PublicAccessBlock,
+  parseOwnershipControls,
+  parsePublicAccessBlock,
+  readOwnership,
+} from './bucket-access-documents.ts'
+export {
   formatLocation,
   formatVersioning,
   parseCreateBucket,
+  parseCreateBucketHeaders,
   parseVersioning,
 } from './bucket-documents.ts'
 export { type BucketEncryption, formatBucketEncryption, parseBucketEncryption } from './bucket-encryption.ts'
@@ -117,6 +126,7 @@ export {
   checkExpectedOwner,
   checkObjectLockHeaders,
   formFieldsAsHeaders,
+  isPublicAcl,
   type ObjectMetadata,
   parseObjectMetadata,
   parseStorageClass,

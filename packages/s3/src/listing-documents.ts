@@ -66,6 +66,8 @@ export type Listed<T> =
 export interface ListedPage<T> {
   readonly items: readonly Listed<T>[]
   readonly truncated: boolean
+  /** Where a page goes on that ended before it was full. */
+  readonly next?: { readonly after: string; readonly isWithinPrefix: boolean }
 }
 
 type NameWriter = (name: string) => string
@@ -143,7 +145,7 @@ export function formatListObjects(
   const write = nameWriter(parameters)
   const { items, prefixes } = writeEntries(page, write, objectWriter(write, true))
   // Without a delimiter the last key is the marker to go on with, and AWS leaves this element out.
-  const next = parameters.delimiter === undefined ? undefined : lastEntry(page)
+  const next = page.next?.after ?? (parameters.delimiter === undefined ? undefined : lastEntry(page))
   return xmlDocument(
     'ListBucketResult',
     element('Name', bucket) +
@@ -167,14 +169,15 @@ export function formatListObjectsV2(
 ): string {
   const write = nameWriter(parameters)
   const { items, prefixes } = writeEntries(page, write, objectWriter(write, parameters.showsOwner))
-  const next = lastEntry(page)
+  const next = page.next?.after ?? lastEntry(page)
+  const token = next === undefined ? undefined : encodeContinuationToken(next, page.next?.isWithinPrefix)
   return xmlDocument(
     'ListBucketResult',
     element('Name', bucket) +
       optionalName('Prefix', parameters.prefix, write) +
       optionalName('StartAfter', parameters.startAfter, write) +
       element('ContinuationToken', parameters.continuationToken) +
-      element('NextContinuationToken', next === undefined ? undefined : encodeContinuationToken(next)) +
+      element('NextContinuationToken', token) +
       element('KeyCount', page.items.length) +
       element('MaxKeys', parameters.limit) +
       optionalName('Delimiter', parameters.delimiter, write) +

@@ -33,6 +33,8 @@ export interface ListObjectsV2Parameters extends ListingParameters {
   readonly continuationToken: string | undefined
   /** Where to go on: the name in the token, else `startAfter`. */
   readonly after: string | undefined
+  /** The page before ended within a common prefix, at `after`. */
+  readonly isWithinPrefix: boolean
   readonly showsOwner: boolean
 }
 
@@ -93,7 +95,8 @@ export function parseListObjectsV2(query: Query): ListObjectsV2Parameters {
     ...common(query, 'max-keys'),
     startAfter,
     continuationToken,
-    after: continued ?? startAfter,
+    after: continued?.after ?? startAfter,
+    isWithinPrefix: continued?.isWithinPrefix ?? false,
     showsOwner: query.get('fetch-owner') === 'true',
   }
 }
@@ -141,27 +144,31 @@ export function parseListBuckets(query: Query): ListBucketsParameters {
   const region = given(query, 'bucket-region')
   return {
     prefix,
-    after: token === undefined ? undefined : decodeContinuationToken(token),
+    after: token === undefined ? undefined : decodeContinuationToken(token).after,
     limit,
     region,
     isPaged: text !== undefined || token !== undefined || prefix !== undefined || region !== undefined,
   }
 }
 
-const tokenPrefix = '1/'
+/** A token is one of these and a name. */
+const tokenPrefixes = { after: '1/', within: '2/' } as const
 
-/** An opaque token that says where a listing goes on: after this name. */
-export function encodeContinuationToken(after: string): string {
-  return Buffer.from(tokenPrefix + after, 'utf8').toString('base64url')
+/** An opaque token that says where a listing goes on: after this name, perhaps still within its common prefix. */
+export function encodeContinuationToken(after: string, isWithinPrefix = false): string {
+  return Buffer.from((isWithinPrefix ? tokenPrefixes.within : tokenPrefixes.after) + after, 'utf8').toString(
+    'base64url',
+  )
 }
 
 /** @throws S3Error `InvalidArgument` */
-export function decodeContinuationToken(token: string): string {
-  const bytes = Buffer.from(token, 'base64url')
-  const text = bytes.toString('utf8')
-  const isOurs = text.startsWith(tokenPrefix) && encodeContinuationToken(text.slice(tokenPrefix.length)) === token
-  if (!isOurs) {
+export function decodeContinuationToken(token: string): { readonly after: string; readonly isWithinPrefix: boolean } {
+  const text = Buffer.from(token, 'base64url').toString('utf8')
+  const isWithinPrefix = text.startsWith(tokenPrefixes.within)
+  const after = text.slice(tokenPrefixes.after.length)
+  const isOurs = isWithinPrefix || text.startsWith(tokenPrefixes.after)
+  if (!isOurs || encodeContinuationToken(after, isWithinPrefix) !== token) {
     throw invalidArgument('The continuation token provided is incorrect', 'continuation-token', token.slice(0, 2048))
   }
-  return text.slice(tokenPrefix.length)
+  return { after, isWithinPrefix }
 }

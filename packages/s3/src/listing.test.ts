@@ -74,6 +74,14 @@ describe('ListObjectsV2', () => {
     expect(parseListObjectsV2(parseQuery('start-after=x'))).toMatchObject({ after: 'x', continuationToken: undefined })
   })
 
+  it('says where a page goes on that ended early, and goes on there', () => {
+    const page = { items: [], truncated: true, next: { after: 'a/b', isWithinPrefix: true } }
+    const document = formatListObjectsV2('b', parseListObjectsV2(new Map()), page)
+    const [, token = ''] = /<NextContinuationToken>(.*)<\/NextContinuationToken>/.exec(document) ?? []
+    expect(parseListObjectsV2(new Map([['continuation-token', token]]))).toMatchObject(page.next)
+    expect(formatListObjects('b', parseListObjects(new Map()), page)).toContain('<NextMarker>a/b</NextMarker>')
+  })
+
   it('shows owners only when asked and checksums where there are some', () => {
     const checksum = { algorithm: 'CRC64NVME', type: 'FULL_OBJECT', value: 'v' } as const
     const document = formatListObjectsV2('b', parseListObjectsV2(new Map()), {
@@ -229,12 +237,13 @@ describe('listing parameters', () => {
 
   it('take only tokens that they made', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'grapheme' }), (name) => {
-        expect(decodeContinuationToken(encodeContinuationToken(name))).toBe(name)
+      fc.property(fc.string({ unit: 'grapheme' }), fc.boolean(), (after, isWithinPrefix) => {
+        const token = encodeContinuationToken(after, isWithinPrefix)
+        expect(decodeContinuationToken(token)).toEqual({ after, isWithinPrefix })
       }),
     )
     fc.assert(fc.property(fc.string(), (token) => mayRefuse(() => decodeContinuationToken(token))))
-    for (const token of ['', 'x', `${encodeContinuationToken('a')}=`, Buffer.from('2/a').toString('base64url')]) {
+    for (const token of ['', 'x', `${encodeContinuationToken('a')}=`, Buffer.from('3/a').toString('base64url')]) {
       expect(failure(() => decodeContinuationToken(token)).clientMessage).toBe(
         'The continuation token provided is incorrect',
       )

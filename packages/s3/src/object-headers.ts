@@ -213,6 +213,13 @@ const knownAcls: ReadonlySet<string> = new Set([
   'log-delivery-write',
 ])
 
+const publicAcls: ReadonlySet<string> = new Set(['public-read', 'public-read-write', 'authenticated-read'])
+
+/** Whether a canned list gives rights to all of the world, or to all who have an account somewhere. */
+export function isPublicAcl(acl: string): boolean {
+  return publicAcls.has(acl)
+}
+
 /**
  * Access control by header: only what changes nothing is taken.
  *

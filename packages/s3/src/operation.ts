@@ -16,19 +16,26 @@ export type S3Operation =
   | 'CreateMultipartUpload'
   | 'DeleteBucket'
   | 'DeleteBucketEncryption'
+  | 'DeleteBucketOwnershipControls'
   | 'DeleteBucketTagging'
   | 'DeleteObject'
   | 'DeleteObjectTagging'
   | 'DeleteObjects'
+  | 'DeletePublicAccessBlock'
   | 'GetBucketAcl'
   | 'GetBucketEncryption'
   | 'GetBucketLocation'
+  | 'GetBucketOwnershipControls'
   | 'GetBucketTagging'
   | 'GetBucketVersioning'
   | 'GetObject'
   | 'GetObjectAcl'
   | 'GetObjectAttributes'
+  | 'GetObjectLegalHold'
+  | 'GetObjectLockConfiguration'
+  | 'GetObjectRetention'
   | 'GetObjectTagging'
+  | 'GetPublicAccessBlock'
   | 'HeadBucket'
   | 'HeadObject'
   | 'ListBuckets'
@@ -40,11 +47,16 @@ export type S3Operation =
   | 'PostObject'
   | 'PutBucketAcl'
   | 'PutBucketEncryption'
+  | 'PutBucketOwnershipControls'
   | 'PutBucketTagging'
   | 'PutBucketVersioning'
   | 'PutObject'
   | 'PutObjectAcl'
+  | 'PutObjectLegalHold'
+  | 'PutObjectLockConfiguration'
+  | 'PutObjectRetention'
   | 'PutObjectTagging'
+  | 'PutPublicAccessBlock'
   | 'UploadPart'
   | 'UploadPartCopy'
 
@@ -62,6 +74,19 @@ const bucketRoutes: Routes = new Map<string, Methods>([
   ['delete', { POST: 'DeleteObjects' }],
   ['encryption', { GET: 'GetBucketEncryption', PUT: 'PutBucketEncryption', DELETE: 'DeleteBucketEncryption' }],
   ['location', { GET: 'GetBucketLocation' }],
+  ['object-lock', { GET: 'GetObjectLockConfiguration', PUT: 'PutObjectLockConfiguration' }],
+  [
+    'ownershipControls',
+    {
+      GET: 'GetBucketOwnershipControls',
+      PUT: 'PutBucketOwnershipControls',
+      DELETE: 'DeleteBucketOwnershipControls',
+    },
+  ],
+  [
+    'publicAccessBlock',
+    { GET: 'GetPublicAccessBlock', PUT: 'PutPublicAccessBlock', DELETE: 'DeletePublicAccessBlock' },
+  ],
   ['tagging', { GET: 'GetBucketTagging', PUT: 'PutBucketTagging', DELETE: 'DeleteBucketTagging' }],
   ['uploads', { GET: 'ListMultipartUploads' }],
   ['versioning', { GET: 'GetBucketVersioning', PUT: 'PutBucketVersioning' }],
@@ -71,6 +96,8 @@ const bucketRoutes: Routes = new Map<string, Methods>([
 const objectRoutes: Routes = new Map<string, Methods>([
   ['acl', { GET: 'GetObjectAcl', PUT: 'PutObjectAcl' }],
   ['attributes', { GET: 'GetObjectAttributes' }],
+  ['legal-hold', { GET: 'GetObjectLegalHold', PUT: 'PutObjectLegalHold' }],
+  ['retention', { GET: 'GetObjectRetention', PUT: 'PutObjectRetention' }],
   ['tagging', { GET: 'GetObjectTagging', PUT: 'PutObjectTagging', DELETE: 'DeleteObjectTagging' }],
   [
     'uploadId',
@@ -95,7 +122,6 @@ const unsupported: ReadonlySet<string> = new Set([
   'cors',
   'intelligent-tiering',
   'inventory',
-  'legal-hold',
   'lifecycle',
   'logging',
   'metadataConfiguration',
@@ -104,16 +130,12 @@ const unsupported: ReadonlySet<string> = new Set([
   'metadataTable',
   'metrics',
   'notification',
-  'object-lock',
-  'ownershipControls',
   'policy',
   'policyStatus',
-  'publicAccessBlock',
   'renameObject',
   'replication',
   'requestPayment',
   'restore',
-  'retention',
   'select',
   'session',
   'torrent',

@@ -4,14 +4,18 @@
  * @module
  */
 import { errorReference } from '@strongroom/s3'
-import { describeCompatibility } from './s3-compatibility.ts'
+import { describeCompatibility, type SuiteResults } from './s3-compatibility.ts'
 import { describeSettings } from './settings/describe-settings.ts'
 
-/** File name → content. */
-export const referencePages = (): Readonly<Record<string, string>> => ({
+/**
+ * File name → content.
+ *
+ * @param suite what `tests/compat/s3-tests.json` holds
+ */
+export const referencePages = (suite: SuiteResults): Readonly<Record<string, string>> => ({
   'settings.md': describeSettings(),
   'errors.md': describeErrors(),
-  's3-compatibility.md': describeCompatibility(),
+  's3-compatibility.md': describeCompatibility(suite),
 })
 
 function describeErrors(): string {

@@ -1,6 +1,7 @@
 /**
- * The page on S3 compatibility: every operation of AWS's API and whether it is served, and where `compatibility: ceph`
- * answers otherwise (server-side-encryption.md section 12, rows 22 to 27, and three more that Ceph's test suite needs).
+ * The page on S3 compatibility: every operation of AWS's API, whether it is served, and what Ceph's test suite says of it;
+ * and where `compatibility: ceph` answers otherwise (server-side-encryption.md section 12, rows 22 to 27, and three more
+ * that the suite needs).
  *
  * @module
  */
@@ -112,28 +113,116 @@ const differences: readonly (readonly [topic: string, aws: string, ceph: string]
   ['browser forms signed with Signature Version 2', 'refused', 'accepted'],
 ]
 
+const beyondAws: readonly string[] = [
+  '`If-None-Match` of writes takes entity tags, not only `*`, as MinIO and Ceph do (AWS: `NotImplemented`).',
+  'Deletes take `x-amz-if-match-size` and `x-amz-if-match-last-modified-time`, and DeleteObjects `Size` and `LastModifiedTime`, in every bucket (AWS: in directory buckets).',
+]
+
+/** Operations that answer as AWS does for a bucket that has no such thing, and no bucket has. */
+const answersAbsent: ReadonlySet<string> = new Set([
+  'GetObjectLegalHold',
+  'GetObjectLockConfiguration',
+  'GetObjectRetention',
+  'PutObjectLegalHold',
+  'PutObjectLockConfiguration',
+  'PutObjectRetention',
+])
+
 const isNotServed = (name: string): boolean => !operationNames.includes(name)
 
+/** What `tests/compat/s3-tests.json` holds of a run of Ceph's suite. */
+export interface SuiteResults {
+  /** Repository, file and commit. */
+  readonly suite: string
+  readonly passed: readonly string[]
+  /** Items by the reason why they fail. */
+  readonly failed: Readonly<Record<string, readonly string[]>>
+  readonly skipped: readonly string[]
+  /** Items by the operation that they are about. */
+  readonly about: Readonly<Record<string, readonly string[]>>
+}
+
+interface Row {
+  passed: number
+  failed: number
+  readonly reasons: Map<string, number>
+}
+
+function rowsByOperation({ passed, failed, about }: SuiteResults): ReadonlyMap<string, Row> {
+  const reasons = new Map(Object.entries(failed).flatMap(([reason, items]) => items.map((item) => [item, reason])))
+  const passing = new Set(passed)
+  const rows = new Map<string, Row>()
+  for (const [operation, items] of Object.entries(about)) {
+    const row: Row = { passed: 0, failed: 0, reasons: new Map() }
+    rows.set(operation, row)
+    for (const item of items) {
+      const reason = reasons.get(item)
+      if (passing.has(item)) row.passed += 1
+      if (reason === undefined) continue
+      row.failed += 1
+      row.reasons.set(reason, (row.reasons.get(reason) ?? 0) + 1)
+    }
+  }
+  return rows
+}
+
+function describeOperation(name: string, isServed: boolean, row: Row | undefined): string {
+  const served = answersAbsent.has(name) ? 'as for a bucket without' : isServed ? 'yes' : 'no'
+  const why = [...(row?.reasons ?? [])]
+    .sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
+    .map(([reason, count]) => `${reason}${count === row?.failed ? '' : ` (${count})`}`)
+  return `| ${name} | ${served} | ${row?.passed ?? 0} | ${row?.failed ?? 0} | ${why.join('; ')} |`
+}
+
+function describeSuite(suite: SuiteResults): string[] {
+  const rows = rowsByOperation(suite)
+  const others = Object.values(otherOperations).flat().filter(isNotServed).sort()
+  const named = new Set([...operationNames, ...others])
+  const failures = Object.entries(suite.failed)
+  const failed = failures.reduce((sum, [, items]) => sum + items.length, 0)
+  return [
+    `Of the items of [Ceph's suite](https://github.com/ceph/s3-tests) (${suite.suite}), run with \`npm run s3-tests\` under \`compatibility: ceph\`, ${suite.passed.length} pass, ${failed} fail and ${suite.skipped.length} are skipped by the suite itself. \`tests/compat/s3-tests.json\` names each.`,
+    '',
+    '## By operation',
+    '',
+    'An item counts for the operation that it is about: of those that it calls, the one that the fewest items call. What is not served answers `NotImplemented` (501), never with a wrong success.',
+    '',
+    '| operation | served | items that pass | items that fail | why these fail |',
+    '|---|---|---|---|---|',
+    ...operationNames.map((name) => describeOperation(name, true, rows.get(name))),
+    ...others.map((name) => describeOperation(name, false, rows.get(name))),
+    ...[...rows].filter(([name]) => !named.has(name)).map(([name, row]) => describeOperation(name, false, row)),
+    '',
+    '## Why items fail',
+    '',
+    '| why | items |',
+    '|---|---|',
+    ...failures.sort(([, a], [, b]) => b.length - a.length).map(([reason, items]) => `| ${reason} | ${items.length} |`),
+    '',
+  ]
+}
+
 /** Ends with a line break. */
-export function describeCompatibility(): string {
+export function describeCompatibility(suite: SuiteResults): string {
   const lines = [
     '# S3 compatibility',
     '',
-    'Generated by `npm run docs` from the table of operations and `packages/server/src/s3-compatibility.ts`. What these operations do in detail is tested over the network in `tests/acceptance`.',
+    'Generated by `npm run docs` from the table of operations, `packages/server/src/s3-compatibility.ts` and `tests/compat/s3-tests.json`. What the operations do in detail is tested over the network in `tests/acceptance`, and with clients in `tests/compat`.',
     '',
-    `## Served (${operationNames.length})`,
+    `${operationNames.length} operations of AWS's API are served, ${answersAbsent.size} of them as AWS serves them for a bucket without object lock, which no bucket has.`,
     '',
-    ...operationNames.map((name) => `- ${name}`),
-    '',
+    ...describeSuite(suite),
     '## Not served',
-    '',
-    'Answered with `NotImplemented` (501), never with a wrong success.',
     '',
     '| about | operations |',
     '|---|---|',
     ...Object.entries(otherOperations).map(
       ([about, names]) => `| ${about} | ${names.filter(isNotServed).join(', ')} |`,
     ),
+    '',
+    '## Beyond AWS',
+    '',
+    ...beyondAws.map((line) => `- ${line}`),
     '',
     '## Where AWS and Ceph differ',
     '',
