@@ -5,5 +5,5 @@
  */
 export * from './admin.ts'
 export { exitCodes } from './exit-codes.ts'
-export type { CliPorts, Target } from './ports.ts'
+export type { CliPorts, KesPorts, KesServerArguments, Target } from './ports.ts'
 export { runCli } from './program.ts'

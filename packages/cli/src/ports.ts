@@ -12,6 +12,34 @@ export interface Target {
   readonly config?: string
 }
 
+/** `kes server`. */
+export interface KesServerArguments {
+  /** Instead of the config's. */
+  readonly address?: string
+  readonly config?: string
+  /** Keys in memory, everything made for trying out. */
+  readonly isDev: boolean
+  /** Audit as JSON. */
+  readonly isJson: boolean
+}
+
+/** What the commands of `kes` are given beside. */
+export interface KesPorts {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Standard output or the error output is a terminal. */
+  readonly isTerminal: boolean
+  /** Runs the key service until it is stopped; resolves with the exit code. */
+  runServer(options: KesServerArguments): Promise<number>
+  /** Asks for a password on the terminal. */
+  readPassword(prompt: string): Promise<string>
+  /** Aborted when the person presses Ctrl-C; from the first call on that does not end the process. */
+  interrupted(): AbortSignal
+  /** Resolves after so many milliseconds, or when aborted. */
+  wait(milliseconds: number, signal: AbortSignal): Promise<void>
+  /** Wall clock in milliseconds. */
+  now(): number
+}
+
 export interface CliPorts {
   readonly version: string
   /** Reaches the running server, or opens the stopped data directory. */
@@ -28,4 +56,5 @@ export interface CliPorts {
   readInput(): Promise<string>
   /** The error output is a terminal: progress may be shown. */
   readonly showsProgress: boolean
+  readonly kes: KesPorts
 }

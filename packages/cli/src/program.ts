@@ -10,6 +10,7 @@ import { addBench } from './commands/bench.ts'
 import { addCredentials } from './commands/credentials.ts'
 import { addEnv } from './commands/env.ts'
 import { addFsck } from './commands/fsck.ts'
+import { addKes } from './commands/kes/kes.ts'
 import { addKey } from './commands/key.ts'
 import { addRootKey } from './commands/root-key.ts'
 import { addServer } from './commands/server.ts'
@@ -24,6 +25,7 @@ const commands: readonly AddCommand[] = [
   addEnv,
   addKey,
   addAccount,
+  addKes,
   addFsck,
   addRootKey,
   addBench,

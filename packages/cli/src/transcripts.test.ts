@@ -43,6 +43,18 @@ async function replay(command: string, admin: MemoryAdmin): Promise<string> {
     },
     readInput: async () => input,
     showsProgress: false,
+    kes: {
+      environment: {},
+      isTerminal: false,
+      runServer: async (options) => {
+        out += `kes server ${JSON.stringify(options)}\n`
+        return 0
+      },
+      readPassword: async () => '',
+      interrupted: () => new AbortController().signal,
+      wait: async () => undefined,
+      now: () => 0,
+    },
   })
   const errors = error.replace(/^(?=.)/gm, '2> ')
   return `$ ${command}\n${out}${errors}${exitCode === 0 ? '' : `[exit ${exitCode}]\n`}`
@@ -67,6 +79,7 @@ describe('the command line', () => {
       'errors.txt',
       'fsck.txt',
       'help.txt',
+      'kes.txt',
       'key.txt',
       'server.txt',
     ])

@@ -30,7 +30,7 @@ export type { KesCallOptions, KesClientDependencies, KesClientOptions } from './
 export { type CertificateOptions, type KeyPairPem, makeCertificate } from './client/make-certificate.ts'
 export { checkKesConfig, type KesConfigReport } from './config/check-config.ts'
 export { formatGoDuration, parseGoDuration } from './config/go-duration.ts'
-export { type KesConfig, parseKesAddress, parseKesConfig } from './config/kes-config.ts'
+export { type KesAddress, type KesConfig, parseKesAddress, parseKesConfig } from './config/kes-config.ts'
 export { kesServerOptions, loadKesConfig, loadKesStore } from './config/load-kes-config.ts'
 export { openKesStore } from './config/open-kes-store.ts'
 export { readCertificateAuthorities, readPrivateKey } from './config/read-tls.ts'

@@ -9,6 +9,7 @@ import { AdminError, type AdminErrorCode, type CliPorts, runCli, type Target } f
 import { openAdmin } from './admin/open-admin.ts'
 import { banner } from './banner.ts'
 import { systemErrorCode } from './durable-file.ts'
+import { kesPorts } from './kes-ports.ts'
 import { createLog, type Logger, lineWriter } from './log.ts'
 import type { RunningServer } from './serve.ts'
 import { ServerError, type ServerErrorCode } from './server-error.ts'
@@ -51,6 +52,7 @@ export async function main(args: readonly string[], options: MainOptions = {}): 
     writeError: (text) => process.stderr.write(text),
     readInput,
     showsProgress: process.stderr.isTTY === true,
+    kes: kesPorts({ version, environment: process.env }),
   }
   return await runCli(args, ports)
 }

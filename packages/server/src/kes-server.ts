@@ -1,0 +1,147 @@
+/**
+ * `strongroom kes server` as a process: config file → key store → KES server; SIGHUP reloads, SIGTERM and SIGINT let requests
+ * in flight end. Audit goes to standard output, errors to the error output, as with KES. kes-protocol 10, 13.
+ *
+ * @module
+ */
+import type { KesServerArguments } from '@strongroom/cli'
+import {
+  describeStore,
+  type KesAddress,
+  KesError,
+  type KesServer,
+  type KesServerOptions,
+  kesServerOptions,
+  loadKesConfig,
+  openKesStore,
+  parseKesAddress,
+  startKesServer,
+} from '@strongroom/kes'
+import { devSetup } from './kes-dev.ts'
+
+export interface KesProcess {
+  readonly version: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Default: those of this process. */
+  readonly writeOut?: (text: string) => void
+  readonly writeError?: (text: string) => void
+  /** Default: the signals of this process. */
+  readonly signals?: NodeJS.EventEmitter
+}
+
+/** What a config means at one moment. */
+interface Plan {
+  readonly options: KesServerOptions
+  readonly keyStore: string
+  /** For trying out only. */
+  readonly apiKey?: string
+}
+
+const anyAddress: KesAddress = { host: '127.0.0.1', port: 7373 }
+
+/**
+ * Runs until a signal; resolves with the exit code.
+ *
+ * @throws KesError and what `startKesServer` throws
+ */
+export async function runKesServer(given: KesServerArguments, environment: KesProcess): Promise<number> {
+  const writeOut = environment.writeOut ?? ((text: string) => void process.stdout.write(text))
+  const writeError = environment.writeError ?? ((text: string) => void process.stderr.write(text))
+  const signals = environment.signals ?? process
+  const makePlan = planner(given, environment)
+  const plan = await makePlan()
+  const stop = new Promise<void>((resolve) => {
+    signals.once('SIGTERM', resolve)
+    signals.once('SIGINT', resolve)
+  })
+  const server = await startKesServer(plan.options, {
+    auditSink: writeOut,
+    errorSink: writeError,
+    version: environment.version,
+  })
+  const reload = async (): Promise<void> => {
+    try {
+      const next = await makePlan()
+      await server.reload(next.options)
+      writeOut(banner(server, next, environment.version))
+      writeOut('=> Reloading configuration after SIGHUP signal completed.\n')
+    } catch (error) {
+      writeError(`Failed to reload server config: ${error instanceof Error ? error.message : String(error)}\n`)
+    }
+  }
+  let work = Promise.resolve()
+  const onReload = (): void => {
+    work = work.then(reload)
+  }
+  signals.on('SIGHUP', onReload)
+  try {
+    writeOut(banner(server, plan, environment.version))
+    await stop
+  } finally {
+    signals.off('SIGHUP', onReload)
+    writeOut('\n=> Stopping server... ')
+    await work
+    await server.close()
+    writeOut('Goodbye.\n')
+  }
+  return 0
+}
+
+/** Reads the config anew at each call; what was given on the command line stays. */
+function planner(given: KesServerArguments, { environment }: KesProcess): () => Promise<Plan> {
+  const address = given.address === undefined ? undefined : addressOf(given.address)
+  if (given.isDev) {
+    const setup = devSetup(address ?? anyAddress)
+    return async () => {
+      const { options, apiKey } = await setup
+      return { options: withLog(options, given), keyStore: options.keyStoreLabel ?? '', apiKey }
+    }
+  }
+  const file = given.config
+  if (file === undefined) {
+    throw new KesError('invalid-config', 'no config file specified. Use --config, or --dev to try it out')
+  }
+  return async () => {
+    const config = await loadKesConfig(file, environment)
+    const options = kesServerOptions(config, (store) => openKesStore(store, environment))
+    const endpoints = [address ?? config.address]
+    return { options: withLog({ ...options, endpoints }, given), keyStore: describeStore(config.store) }
+  }
+}
+
+const withLog = (options: KesServerOptions, { isJson }: KesServerArguments): KesServerOptions =>
+  isJson ? { ...options, log: { ...options.log, auditFormat: 'json' } } : options
+
+function addressOf(text: string): KesAddress {
+  const address = parseKesAddress(text)
+  if (address === undefined) {
+    throw new KesError('invalid-config', `not an IP address with a port: ${JSON.stringify(text)}`)
+  }
+  return address
+}
+
+function banner(server: KesServer, { options, keyStore, apiKey }: Plan, version: string): string {
+  const addresses = server.addresses.map(
+    ({ address, port }) => `${address.includes(':') ? `[${address}]` : address}:${port}`,
+  )
+  const [first = ''] = addresses
+  const rows = [
+    `Version     Strongroom ${version}`,
+    `Runtime     ${process.versions.bun === undefined ? `node ${process.versions.node}` : `bun ${process.versions.bun}`}`,
+    `KMS         ${keyStore}`,
+    ...addresses.map((address) => `Address     https://${address}`),
+    `Admin       ${options.adminIdentity}`,
+    ...(options.tls.verifyClients === true ? ['Mutual TLS  on, client certificates are verified'] : []),
+    ...(apiKey === undefined ? [] : devRows(apiKey, first)),
+  ]
+  return `${rows.join('\n')}\n\n=> Server is up and running...\n`
+}
+
+const devRows = (apiKey: string, address: string): readonly string[] => [
+  `API Key     ${apiKey}`,
+  '',
+  'Keys are in memory only and gone at the end. In another terminal:',
+  '',
+  `  export KES_SERVER=https://${address} KES_API_KEY=${apiKey}`,
+  '  strongroom kes key create my-key -k',
+]
