@@ -19,8 +19,14 @@ describe('parseContext', () => {
     ],
     ['white space', ' {\n"a" :\t"1" }\r\n', [['a', '1']]],
     ['null as a value', '{"a":null}', [['a', '']]],
-    ['a key twice, of which the last wins', '{"a":"1","a":"2"}', [['a', '2']]],
-    ['a lone surrogate', '{"a\\ud800":"\\udfff!"}', [['a\ufffd', '\ufffd!']]],
+    [
+      'colons and quotes in strings',
+      '{":\\"":"a:b\\\\","\\u003a":":"}',
+      [
+        [':"', 'a:b\\'],
+        [':', ':'],
+      ],
+    ],
     ['a surrogate pair', '{"\\ud83d\\ude00":"😀"}', [['😀', '😀']]],
     ['an empty key and value', '{"":""}', [['', '']]],
     [
@@ -57,6 +63,11 @@ describe('parseContext', () => {
       header(Buffer.concat([Buffer.from('{"a":"'), Buffer.of(0xed, 0xa0, 0x80), Buffer.from('"}')])),
     ],
     ['a byte order mark', header('\ufeff{}')],
+    ['a key twice', header('{"a":"1","a":"2"}')],
+    ['a key twice, escaped once', header('{"a":"1","\\u0061":"1"}')],
+    ['a name of objects twice', header('{"__proto__":"1","__proto__":"2"}')],
+    ['a lone surrogate in a key', header('{"a\\ud800":"x"}')],
+    ['a lone surrogate in a value', header('{"a":"\\udfff!"}')],
     ['more than 8 KiB', header(JSON.stringify({ a: 'x'.repeat(6200) }))],
     ['what escapes make longer than 8 KiB', header(JSON.stringify({ a: '<'.repeat(2000) }))],
     ['8 KiB of brackets', header('['.repeat(6000))],

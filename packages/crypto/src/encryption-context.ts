@@ -24,14 +24,14 @@ function refuse(reason: string): CryptoError {
 
 const base64Form = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
-function decodeJson(header: string, maxBytes: number): unknown {
+function decodeJson(header: string, maxBytes: number): { readonly text: string; readonly parsed: unknown } {
   if (header === '') throw refuse('is empty')
   if (header.length > maxBytes) throw refuse('is too long')
   if (!base64Form.test(header)) throw refuse('is not base64')
   try {
     // A byte order mark is kept, so that JSON.parse refuses it.
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(header, 'base64'))
-    return JSON.parse(text)
+    return { text, parsed: JSON.parse(text) }
   } catch (error) {
     // The parser's message may quote the header: it is dropped.
     if (error instanceof SyntaxError) throw refuse('is not JSON')
@@ -39,26 +39,42 @@ function decodeJson(header: string, maxBytes: number): unknown {
   }
 }
 
-/** Lone surrogates, which JSON escapes can make, become U+FFFD. */
-function toWellFormed(text: string): string {
-  return Buffer.from(text, 'utf8').toString('utf8')
+/** Whether UTF-8 can say it: JSON escapes can make lone surrogates, which two implementations would bind differently. */
+function isWellFormed(text: string): boolean {
+  return Buffer.from(text, 'utf8').toString('utf8') === text
+}
+
+/** Members of a JSON object whose values are no objects: its colons outside of strings. */
+function countMembers(json: string): number {
+  let count = 0
+  let isInString = false
+  for (let at = 0; at < json.length; at += 1) {
+    const character = json[at]
+    if (character === '"') isInString = !isInString
+    else if (isInString && character === '\\') at += 1
+    else if (!isInString && character === ':') count += 1
+  }
+  return count
 }
 
 /**
  * Reads the header's value: padded standard base64 of a JSON object whose values are strings, or `null` for the empty
- * string. Of duplicate keys the last wins. `null` and `{}` give an empty context.
+ * string. `null` and `{}` give an empty context. A key given twice is refused, for who checks the context and who binds it
+ * could each see another value; so are lone surrogates.
  *
  * @throws CryptoError `invalid-context`
  */
 export function parseContext(header: string, { maxBytes = maxContextBytes }: ContextLimits = {}): EncryptionContext {
-  const parsed = decodeJson(header, maxBytes)
+  const { text, parsed } = decodeJson(header, maxBytes)
   if (parsed === null) return new Map()
   if (typeof parsed !== 'object' || Array.isArray(parsed)) throw refuse('is not a JSON object')
   const context = new Map<string, string>()
   for (const [name, value] of Object.entries(parsed)) {
     if (value !== null && typeof value !== 'string') throw refuse('has a value that is not a string')
-    context.set(toWellFormed(name), toWellFormed(value ?? ''))
+    if (!isWellFormed(name) || !isWellFormed(value ?? '')) throw refuse('has a lone surrogate')
+    context.set(name, value ?? '')
   }
+  if (countMembers(text) !== context.size) throw refuse('has a key twice')
   // Escapes make the canonical form up to six times as long as what was sent.
   if (formatContext(context).length > maxBytes) throw refuse('is too long')
   return context

@@ -85,7 +85,13 @@ export async function checkReadTransport(
   if ('keyId' in head.encryption) checkKmsTransport({ secure: false, signed: true })
 }
 
-/** Parts have no encryption of their own; Ceph's clients name it all the same (server-side-encryption.md 12 no. 27). */
+/**
+ * Parts have no encryption of their own; Ceph's clients name it all the same (server-side-encryption.md 12 no. 27). A bucket that
+ * blocks SSE-C takes no parts under a client's key, either, whenever their upload began.
+ *
+ * @throws S3Error `InvalidArgument`; `AccessDenied` (row 39), before the key is looked at
+ */
 export function refusePartEncryption(call: BucketCall): void {
+  if (call.bucket.encryption?.blocksSseC === true && asksForCustomerKey(call.headers)) throw s3Error('AccessDenied')
   if (call.context.compatibility === 'aws') refuseEncryptionHeaders(call.headers)
 }
