@@ -16,6 +16,7 @@ import { type StoredStream, streamNonceBytes } from './object-record.ts'
 import { newBlobId, newInlineId } from './session.ts'
 import { dataKey } from './tables.ts'
 import { type StreamSealer, sealStream, storedSize, streamSealer } from './two-layers.ts'
+import { storageIsFull, withRoom } from './write-space.ts'
 
 /** A body that was sealed. */
 export interface SealedBody extends BodyDigests {
@@ -36,9 +37,20 @@ const writeBytes = 1_048_576
  *
  * @param innerKey object key of the inner layer, where there are two; stays the caller's
  * @param wantsMd5 whether an entity tag needs the MD5; a Content-MD5 is verified either way
- * @throws EngineError `IncompleteBody`, `BadDigest`, `ServiceUnavailable` if the blob store is full; what the body throws
+ * @throws EngineError `IncompleteBody`, `BadDigest`, `XMinioStorageFull`, `ServiceUnavailable`; what the body throws
  */
-export async function writeBody(
+export function writeBody(
+  context: EngineContext,
+  body: WriteBody,
+  key: Uint8Array,
+  wantsMd5: boolean,
+  innerKey?: Uint8Array,
+): Promise<SealedBody> {
+  const sealedBytes = storedSize(innerKey ? twoLayers : oneLayer, body.sizeBytes)
+  return withRoom(context.space, sealedBytes, () => storeBody(context, body, key, wantsMd5, innerKey))
+}
+
+async function storeBody(
   context: EngineContext,
   body: WriteBody,
   key: Uint8Array,
@@ -159,8 +171,10 @@ function* slices(content: Uint8Array): Generator<Uint8Array> {
 /** What a client is told when a store cannot take its data. */
 export function storageFailure(error: unknown): unknown {
   if (!(error instanceof StorageError)) return error
-  const isPassing = error.code === 'full' || error.code === 'unavailable'
-  return isPassing ? new EngineError('ServiceUnavailable', { cause: error, headers: { 'retry-after': '1' } }) : error
+  if (error.code === 'full') return storageIsFull(error)
+  return error.code === 'unavailable'
+    ? new EngineError('ServiceUnavailable', { cause: error, headers: { 'retry-after': '1' } })
+    : error
 }
 
 async function discard(context: EngineContext, blobId: Uint8Array): Promise<void> {

@@ -18,6 +18,7 @@ import type { Reclaimer } from './reclaimer.ts'
 import type { RecordStore } from './record-store.ts'
 import type { WriterSession } from './session.ts'
 import type { Turns } from './turns.ts'
+import type { WriteSpace } from './write-space.ts'
 
 export type DefaultEncryption = 'sse-s3' | 'sse-kms' | 'none'
 
@@ -43,6 +44,8 @@ export interface EngineOptions {
   readonly compatibility?: 'aws' | 'ceph'
   /** Largest sealed object that is kept in the metadata store, in bytes. Default 7,800. */
   readonly inlineLimitBytes?: number
+  /** Asked before data is stored. Default: there is always room. */
+  readonly space?: WriteSpace
   /** Milliseconds since the epoch; fractions are welcome. Default `Date.now`. */
   readonly now?: () => number
   /** Default `randomBytes` of `node:crypto`. */
@@ -91,6 +94,7 @@ export interface EngineContext {
   /** Keys that this process is deleting, by name: however long one of them takes, no second one begins. */
   readonly keyTurns: Turns
   readonly figures: EngineFigures
+  readonly space: WriteSpace
   /**
    * Where a new version stands at the earliest: the time in microseconds, but each time more than the last, so that no
    * version gets the id of one that was deleted, whatever the clock does while this process lives.

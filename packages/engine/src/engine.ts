@@ -49,6 +49,7 @@ import { getTags, putTags } from './tags.ts'
 import { Turns } from './turns.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
+import { endlessSpace, withRoom } from './write-space.ts'
 
 /** What only the server and its maintenance see of an engine. */
 export interface EngineMaintenance {
@@ -100,6 +101,7 @@ export async function createContext(options: EngineOptions): Promise<EngineConte
     keyTurns: new Turns(),
     reclaimer,
     figures: { copiesShared: 0, copiesRewritten: 0 },
+    space: options.space ?? endlessSpace,
     nextSequence: sequenceOf(now),
     now,
     random,
@@ -155,8 +157,13 @@ export function assembleEngine(context: EngineContext): MaintainedEngine {
         throw storageFailure(error)
       }
     }
+  /** For what makes records but stores no body; bodies ask for their own room. */
+  const needingRoom = <A extends readonly unknown[], R>(
+    operation: (context: EngineContext, ...args: A) => Promise<R>,
+  ): ((...args: A) => Promise<R>) =>
+    guarded((_context, ...args: A) => withRoom(context.space, 0, () => operation(context, ...args)))
   return {
-    createBucket: guarded(createBucket),
+    createBucket: needingRoom(createBucket),
     bucket: guarded(bucket),
     listBuckets: guarded(listBuckets),
     changeBucket: guarded(changeBucket),
@@ -167,7 +174,7 @@ export function assembleEngine(context: EngineContext): MaintainedEngine {
     headObject: guarded(headObject),
     getObjectAttributes: guarded(getObjectAttributes),
     deleteObject: guarded(deleteObject),
-    copyObject: guarded(copyObject),
+    copyObject: needingRoom(copyObject),
     getTags: guarded(getTags),
     putTags: guarded(putTags),
 
@@ -175,9 +182,9 @@ export function assembleEngine(context: EngineContext): MaintainedEngine {
     listVersions: guarded(listVersions),
     listUploads: guarded(listUploads),
 
-    createUpload: guarded(createUpload),
+    createUpload: needingRoom(createUpload),
     uploadPart: guarded(uploadPart),
-    uploadPartCopy: guarded(uploadPartCopy),
+    uploadPartCopy: needingRoom(uploadPartCopy),
     listParts: guarded(listParts),
     completeUpload: guarded(completeUpload),
     abortUpload: guarded(abortUpload),

@@ -10,3 +10,4 @@ export { createEngine, type EngineMaintenance, type MaintainedEngine } from './e
 export * from './engine-error.ts'
 export * from './inspection.ts'
 export type { SweepReport } from './sweep.ts'
+export type { WriteSpace } from './write-space.ts'

@@ -397,15 +397,17 @@ async function leftovers({ metadata }: TestEngine): Promise<(number | undefined)
 }
 
 describe('a store that fails', () => {
-  it('is answered as a passing trouble, whatever the operation', async () => {
+  it.each([
+    ['unavailable', 'a passing trouble', { code: 'ServiceUnavailable', headers: { 'retry-after': '1' } }],
+    ['full', 'full storage', { code: 'XMinioStorageFull' }],
+  ] as const)('as %s is answered as %s, whatever the operation', async (storageCode, _, answer) => {
     const commit = test.metadata.commit.bind(test.metadata)
-    test.metadata.commit = () => Promise.reject(new StorageError('full', 'no space left'))
-    const passing = { code: 'ServiceUnavailable', headers: { 'retry-after': '1' } }
-    await expect(test.put(bucket, 'x', 'x')).rejects.toMatchObject(passing)
-    await expect(test.engine.createBucket({ requester: rootRequester, name: 'new' })).rejects.toMatchObject(passing)
+    test.metadata.commit = () => Promise.reject(new StorageError(storageCode, 'it does not work'))
+    await expect(test.put(bucket, 'x', 'x')).rejects.toMatchObject(answer)
+    await expect(test.engine.createBucket({ requester: rootRequester, name: 'new' })).rejects.toMatchObject(answer)
     test.metadata.commit = commit
-    test.blobs.create = () => Promise.reject(new StorageError('full', 'no space left'))
-    await expect(test.put(bucket, 'x', pattern(100_000))).rejects.toMatchObject(passing)
+    test.blobs.create = () => Promise.reject(new StorageError(storageCode, 'it does not work'))
+    await expect(test.put(bucket, 'x', pattern(100_000))).rejects.toMatchObject(answer)
     await expect(test.put(bucket, 'x', 'x')).resolves.toBeDefined()
   })
 })

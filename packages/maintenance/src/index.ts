@@ -18,5 +18,13 @@ export {
 } from './findings.ts'
 export { fsck } from './fsck.ts'
 export type { FsckOptions } from './inspection.ts'
+export {
+  type Capacity,
+  defaultMinFreeBytes,
+  type Medium,
+  type SpaceFigures,
+  SpaceWatch,
+  type SpaceWatchOptions,
+} from './space-watch.ts'
 export { Sweeper, type SweeperFigures, type SweeperOptions, type SweepTarget } from './sweeper.ts'
 export { entriesOf, freshPagesOf, type KeyRange, keyAfter, pagesOf, turnOfOthers } from './walk.ts'

@@ -199,6 +199,10 @@ export const errorTable = {
     status: 400,
     message: "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
   },
+  XMinioStorageFull: {
+    status: 507,
+    message: 'Storage is full: nothing more can be stored until something is deleted.',
+  },
   XAmzContentSHA256Mismatch: {
     status: 400,
     message: "The provided 'x-amz-content-sha256' header does not match what was computed.",

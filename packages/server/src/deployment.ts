@@ -19,6 +19,7 @@ import {
   type Kms,
   SealedKeyStore,
 } from '@strongroom/kms'
+import { defaultMinFreeBytes, SpaceWatch } from '@strongroom/maintenance'
 import {
   type BlobStore,
   type LmdbMetadataStore,
@@ -41,6 +42,8 @@ export interface Deployment {
   readonly metadata: LmdbMetadataStore
   readonly blobs: BlobStore
   readonly kms: Kms
+  /** Refuses writes before a medium is full. */
+  readonly space: SpaceWatch
   readonly recordSealer: RecordSealer
   readonly accounts: Accounts
   readonly engine: MaintainedEngine
@@ -99,6 +102,7 @@ async function open(
   const blobs = await openFilesBlobStore(directory.blobs)
   closers.add('blob store', () => blobs.close())
 
+  const space = await watchSpace(settings, { metadata, blobs }, log)
   const kms = await openKms(settings, directory, keyring, onKmsCall)
   closers.add('key service', () => kms.close())
   if (settings.staticKey !== undefined) await importStaticKey(settings.staticKey, kms)
@@ -123,6 +127,7 @@ async function open(
     defaultKey: defaultKeyOf(settings),
     requireEncryption: settings.requireEncryption,
     compatibility: settings.compatibility,
+    space,
     now: Date.now,
     random,
   })
@@ -135,11 +140,37 @@ async function open(
     metadata,
     blobs,
     kms,
+    space,
     recordSealer,
     accounts,
     engine,
     rootCredentials,
   }
+}
+
+/** Measured once before the first request. The log says when writes stop, and when they go on. */
+async function watchSpace(
+  { minFreeSpace }: Settings,
+  { metadata, blobs }: Pick<Deployment, 'metadata' | 'blobs'>,
+  log: Logger,
+): Promise<SpaceWatch> {
+  const media = [
+    { name: 'objects', takesBodies: true, capacity: () => blobs.capacity() },
+    { name: 'metadata', takesBodies: false, capacity: () => metadata.capacity() },
+  ]
+  const space = new SpaceWatch(media, {
+    minFreeBytes: (totalBytes) => {
+      if (minFreeSpace === 'auto') return defaultMinFreeBytes(totalBytes)
+      return 'bytes' in minFreeSpace ? minFreeSpace.bytes : Math.floor(totalBytes * minFreeSpace.share)
+    },
+    onChange: (medium, isLow, freeBytes) => {
+      if (isLow) log.error({ medium, freeBytes }, 'storage is full: writes are refused until space is freed')
+      else log.warn({ medium, freeBytes }, 'there is room in storage again: writes are taken')
+    },
+    onError: (error) => log.warn({ error }, 'free space cannot be told'),
+  })
+  await space.measure()
+  return space
 }
 
 /** The built-in key service over sealed files, bounded in time and load, with a cache of opened data keys in front. */

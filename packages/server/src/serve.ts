@@ -126,11 +126,8 @@ async function start(
   }
 }
 
-/** Free space below which the log warns, in bytes. */
-const lowSpaceBytes = 2 ** 30
-
 /** Removes what dead writers left behind, at the start and every few minutes: this process is the only one that writes. */
-function createSweeper({ engine, blobs }: Deployment, log: Logger): Sweeper {
+function createSweeper({ engine, blobs, space }: Deployment, log: Logger): Sweeper {
   return new Sweeper(
     { sweep: () => engine.sweep(), capacity: () => blobs.capacity() },
     {
@@ -141,7 +138,8 @@ function createSweeper({ engine, blobs }: Deployment, log: Logger): Sweeper {
         log.debug({ ...report, durationMs }, 'swept')
       },
       onError: (error) => log.error({ error }, 'sweeping failed; it is tried again later'),
-      lowSpaceBytes,
+      // A warning well before writes are refused.
+      lowSpaceBytes: space.minFreeBytes * 2,
       onLowSpace: (freeBytes) => log.warn({ freeBytes }, 'little space is left for objects'),
     },
   )

@@ -225,6 +225,7 @@ const codes: Readonly<Record<string, readonly [code: AdminErrorCode, text?: stri
   InvalidArgument: ['invalid'],
   InvalidRequest: ['invalid'],
   ServiceUnavailable: ['unavailable', 'the key service does not answer'],
+  XMinioStorageFull: ['unavailable', 'storage is full'],
   SlowDown: ['unavailable', 'too much is being changed at the moment: try again'],
 }
 

@@ -93,6 +93,20 @@ const parseDomain = (text: string): string | undefined =>
 
 const nonEmpty = (text: string): string | undefined => (text === '' || text.includes('\0') ? undefined : text)
 
+/** Of a medium: `auto`, or bytes or a share of its size, from 0 to 1. */
+export type FreeSpace = 'auto' | { readonly bytes: number } | { readonly share: number }
+
+const sizeUnits: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 }
+
+const parseFreeSpace = (text: string): FreeSpace | undefined => {
+  if (text === 'auto') return 'auto'
+  const [, count = '', unit = ''] = /^(\d{1,6}(?:\.\d{1,3})?)([KMGT]iB|%)?$/.exec(text) ?? []
+  if (count === '') return undefined
+  if (unit === '%') return Number(count) < 100 ? { share: Number(count) / 100 } : undefined
+  if (unit === '') return Number(count) === 0 ? { bytes: 0 } : undefined
+  return { bytes: Math.floor(Number(count) * (sizeUnits[unit] ?? Number.NaN)) }
+}
+
 export const kinds = {
   text: textKind('text', nonEmpty),
   path: textKind('a path', nonEmpty),
@@ -100,6 +114,7 @@ export const kinds = {
   domains: listKind('domain names', parseDomain),
   networks: listKind('addresses or networks such as `10.0.0.0/8`', parseNetwork),
   durationMs: textKind('a duration such as `500ms`, `30s`, `5m`', parseDuration),
+  freeSpace: textKind<FreeSpace>('`auto`, a size such as `500MiB`, a share such as `2%`, or `0`', parseFreeSpace),
   isOn: { ...textKind('`on` or `off`', parseSwitch), isSwitch: true },
 } as const
 

@@ -81,6 +81,12 @@ export const settingTable = {
     undefined,
     'The metadata directory, on a local file system; `metadata` in the data directory if not set.',
   ),
+  minFreeSpace: setting(
+    'Storage',
+    kinds.freeSpace,
+    'auto',
+    'Free space below which writes are refused (507 `XMinioStorageFull`), so that deletions go on working: see docs/operations/disk-full.md. `auto` is 1 % of the medium, at least 64 MiB, at most 1 GiB, never more than a tenth of it; `0` refuses nothing.',
+  ),
   defaultEncryption: setting(
     'Encryption',
     choice('sse-s3', 'sse-kms', 'none'),

@@ -144,6 +144,16 @@ export class LmdbMetadataStore implements MetadataStore {
     return { ...this.#figures, mapBytes, queuedCommits: this.#queue.length, openSnapshots: this.#snapshots.size }
   }
 
+  /** Free and total bytes of the file system. @throws StorageError `unavailable` */
+  async capacity(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
+    try {
+      const { bavail, blocks, bsize } = await fs.statfs(this.#directory)
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+    } catch (error) {
+      throw storageErrorOf(error, 'cannot ask for free space')
+    }
+  }
+
   /** Commits what is queued, ends the snapshots that are still open and closes the files. Refuses new work at once. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
