@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * `npm run crash-matrix`: ends a server at every step of every operation that changes something, three ways, and checks
- * what the next start makes of it; writes docs/reference/crash-matrix.md with `--write`. Takes about an hour on two cores.
+ * what the next start makes of it; makes every call fail with every error, too; writes docs/reference/crash-matrix.md with `--write`. Takes about an hour on two cores.
  *
  * @module
  */
@@ -109,6 +109,7 @@ async function main(args) {
       if (!(await runTests('tests/faults/crash-matrix.test.ts', variables, values.bun))) return false
       outcomes.push(...JSON.parse(readFileSync(report, 'utf8')))
     }
+    if (!(await runTests('tests/faults/injected-faults.test.ts', { INJECTED_FAULTS: 'full' }, values.bun))) return false
     const loadRounds = Number(values['load-rounds'])
     const load = { KILL_ROUNDS: String(loadRounds) }
     if (loadRounds > 0 && !(await runTests('tests/faults/kill.test.ts', load, values.bun))) return false

@@ -212,7 +212,7 @@ const allOf = (steps: number): number[] => Array.from({ length: steps }, (_, ind
 const customerKeyOf = (headers: Record<string, string>): Record<string, string> =>
   'x-amz-server-side-encryption-customer-key' in headers ? headers : {}
 
-function judge(
+export function judge(
   { isPiecewise, alsoAllowed = [] }: CrashOperation,
   found: readonly string[],
   before: readonly string[],
@@ -227,7 +227,7 @@ function judge(
 }
 
 /** Waits until the server has nothing left to remove. Resolves to false, or to true if it has ended. */
-async function settled(server: FaultServer): Promise<boolean> {
+export async function settled(server: FaultServer): Promise<boolean> {
   for (;;) {
     const answer = await server.tried({ method: 'GET', rawPath: '/strongroom/metrics', auth: 'none' })
     if (answer === undefined) {

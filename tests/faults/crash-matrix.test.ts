@@ -9,7 +9,7 @@
  */
 
 import { writeFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { CrashCampaign, type Ending } from './crash-campaign.fixture.ts'
 import { type CrashOperation, crashOperations } from './crash-operations.fixture.ts'
 
@@ -26,10 +26,12 @@ beforeAll(async () => {
   campaign = await CrashCampaign.begin()
 })
 
-afterAll(async () => {
+// Each time, so that a run that is broken off leaves what it found.
+afterEach(() => {
   if (report !== '') writeFileSync(report, JSON.stringify(campaign.outcomes))
-  await campaign.end()
 })
+
+afterAll(() => campaign.end())
 
 function operation(title: string): CrashOperation {
   const found = crashOperations.find((candidate) => candidate.title === title)
