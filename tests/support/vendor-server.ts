@@ -90,7 +90,7 @@ export class VendorServer {
   /** How far this service's clock is ahead, in milliseconds. */
   clockSkewMs = 0
   readonly caPem: string
-  readonly #handler: VendorHandler
+  #handler: VendorHandler
   readonly #http: Server
   readonly #tls: TlsServer
   readonly #sockets = new Set<Socket>()
@@ -128,6 +128,11 @@ export class VendorServer {
   /** The time on this service's clock, in milliseconds. */
   now(): number {
     return Date.now() + this.clockSkewMs
+  }
+
+  /** Answers with another handler from now on. */
+  answerWith(handler: VendorHandler): void {
+    this.#handler = handler
   }
 
   /** Lets requests that match meet a fault, after `skipped` others that match. */

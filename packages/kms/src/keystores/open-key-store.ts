@@ -18,6 +18,12 @@ const openers: Openers = {
   files: async ({ path }, { now }) => (await import('./files-key-store.ts')).FilesKeyStore.open(path, { now }),
   vault: async (settings, dependencies) =>
     (await import('./vault/open-vault.ts')).openVaultKeyStore(settings, dependencies),
+  fortanix: async (settings, dependencies) =>
+    (await import('./fortanix/fortanix-key-store.ts')).openFortanixKeyStore(settings, dependencies),
+  gemalto: async (settings, dependencies) =>
+    (await import('./gemalto/gemalto-key-store.ts')).openGemaltoKeyStore(settings, dependencies),
+  entrust: async (settings, dependencies) =>
+    (await import('./entrust/entrust-key-store.ts')).openEntrustKeyStore(settings, dependencies),
   memory: async () => new (await import('./memory-key-store.ts')).MemoryKeyStore(),
 }
 
