@@ -65,7 +65,7 @@ async function make(invocation: Invocation<NewOptions>): Promise<Made> {
     if (isIP(address) === 0) throw usageError(command, `invalid IP address '${address}'`)
   }
   if (cert !== undefined && key === undefined) throw usageError(command, 'no private key file specified: --key')
-  if (cert !== undefined && options.force !== true) await refuseExisting(cert)
+  if (options.force !== true) await refuseExisting({ 'private key': key, certificate: cert })
   const seed = randomBytes(32)
   try {
     if (key !== undefined) {
@@ -88,13 +88,23 @@ async function make(invocation: Invocation<NewOptions>): Promise<Made> {
 }
 
 /** Before the private key is written: half a pair is of no use. */
-async function refuseExisting(file: string): Promise<void> {
+async function refuseExisting(files: Readonly<Record<string, string | undefined>>): Promise<void> {
+  for (const [what, file] of Object.entries(files)) {
+    if (file !== undefined && (await exists(file))) throw alreadyThere(what)
+  }
+}
+
+const alreadyThere = (what: string, cause?: unknown): KesCommandError =>
+  new KesCommandError(`${what} already exists. Use --force to overwrite it`, { cause })
+
+async function exists(file: string): Promise<boolean> {
   try {
     await access(file)
+    return true
   } catch {
-    return
+    // Whatever else is wrong with it, writing will say.
+    return false
   }
-  throw new KesCommandError('certificate already exists. Use --force to overwrite it')
 }
 
 async function writeNew(
@@ -113,7 +123,7 @@ async function writeNew(
     }
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-    if (code === 'EEXIST') throw new KesCommandError(`${what} already exists. Use --force to overwrite it`, { cause })
+    if (code === 'EEXIST') throw alreadyThere(what, cause)
     throw new KesCommandError(`open ${file}: ${code === 'ENOENT' ? 'no such file or directory' : String(code)}`, {
       cause,
     })
