@@ -34,6 +34,11 @@ export function sseKms(keyId?: string, context?: string): Headers {
   }
 }
 
+/** Two layers. */
+export function dsseKms(keyId?: string, context?: string): Headers {
+  return { ...sseKms(keyId, context), [sse]: 'aws:kms:dsse' }
+}
+
 export function sseC(key: CustomerKeyPair): Headers {
   return {
     [`${sse}-customer-algorithm`]: 'AES256',
