@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { createWriteStream } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ const directory = await mkdtemp(join(tmpdir(), 'strongroom-bench-kes-'))
 const seed = new Uint8Array(32).fill(7)
 const pair = await makeCertificate(new Uint8Array(32).fill(8), { names: ['localhost', '127.0.0.1'] })
 const admin = await makeCertificate(seed)
-const audit = createWriteStream(join(directory, 'audit.log'))
+const audit = openSync(join(directory, 'audit.log'), 'a')
 const server = await startKesServer(
   {
     endpoints: [{ host: '127.0.0.1', port: 0 }],
@@ -35,7 +35,7 @@ const server = await startKesServer(
   },
   {
     auditSink: (lines) => {
-      audit.write(lines)
+      writeSync(audit, lines)
     },
     errorSink: (line) => {
       process.stderr.write(line)
@@ -48,7 +48,7 @@ process.stdout.write(`${JSON.stringify(ready)}\n`)
 process.once('SIGTERM', () => {
   void (async () => {
     await server.close()
-    audit.end()
+    closeSync(audit)
     await rm(directory, { recursive: true, force: true })
     process.exit(0)
   })()

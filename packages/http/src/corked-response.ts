@@ -7,8 +7,17 @@
 
 import { type IncomingMessage, ServerResponse } from 'node:http'
 
-/** `ServerResponse` with a corked `end`. */
+/** `ServerResponse` with a corked `end`, and a last moment before its head. */
 export class CorkedResponse extends ServerResponse<IncomingMessage> {
+  /** Called before the head is made; implicit heads pass through `writeHead` too. */
+  beforeHead: (() => void) | undefined
+
+  override writeHead(...args: unknown[]): this {
+    this.beforeHead?.()
+    Reflect.apply(super.writeHead, this, args)
+    return this
+  }
+
   override end(chunk?: unknown, encoding?: unknown, callback?: () => void): this {
     const { socket } = this
     socket?.cork()

@@ -8,6 +8,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Exchange, TrackedConnection } from './connection.ts'
+import { CorkedResponse } from './corked-response.ts'
 
 /** Whether the request announces a body (RFC 9112 6.3). */
 export function hasBody(request: IncomingMessage): boolean {
@@ -92,16 +93,7 @@ function continueOnRead(exchange: Exchange): void {
   }
 }
 
-/** Runs an action before the response head is made; implicit heads pass through `writeHead` too. */
+/** Runs an action before the response head is made. */
 function beforeHead(response: ServerResponse, action: () => void): void {
-  const writeHead: unknown = response.writeHead
-  if (typeof writeHead !== 'function') return
-  Object.defineProperty(response, 'writeHead', {
-    configurable: true,
-    writable: true,
-    value: (...args: unknown[]): unknown => {
-      action()
-      return Reflect.apply(writeHead, response, args)
-    },
-  })
+  if (response instanceof CorkedResponse) response.beforeHead = action
 }

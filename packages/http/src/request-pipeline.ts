@@ -35,10 +35,12 @@ const CODE_OF_PARSER_ERROR: Readonly<Record<string, RejectionCode>> = {
   HPE_HEADER_OVERFLOW: 'headers-too-large',
 }
 
+type HttpServer = Server<typeof IncomingMessage, typeof CorkedResponse>
+
 /** Speaks HTTP on sockets that the listener has accepted. */
 export class RequestPipeline {
   readonly #options: RequestPipelineOptions
-  readonly #http: Server
+  readonly #http: HttpServer
   readonly #bySocket = new WeakMap<Socket, TrackedConnection>()
   #isDraining = false
 
@@ -66,7 +68,7 @@ export class RequestPipeline {
     else if (!response.headersSent) response.shouldKeepAlive = false
   }
 
-  #createHttpServer(): Server {
+  #createHttpServer(): HttpServer {
     const server = createServer({
       maxHeaderSize: this.#options.limits.headerBytes,
       requireHostHeader: false,

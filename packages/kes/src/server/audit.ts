@@ -5,7 +5,7 @@
  * @module
  */
 import { quoteJson } from '../protocol/go-json.ts'
-import { goDuration, LocalTime, logLevels, slogLine } from '../protocol/go-text.ts'
+import { goDuration, LocalTime, logLevels, slogValue } from '../protocol/go-text.ts'
 
 /** What is known of an operation when it is over. Nothing of it is secret. */
 export interface AuditEvent {
@@ -89,30 +89,17 @@ function resultOf(status: number): string {
   return resultNames[status] ?? (status < 500 ? 'refused' : 'failed')
 }
 
-/** KES's line with our pairs after KES's. */
+/** KES's line with our pairs after KES's. Only what a client has chosen can need quotes; an empty value does, too. */
 function formatText(event: AuditEvent, time: string, object: string): string {
-  const pairs = [
-    'req.method',
-    event.method,
-    'req.path',
-    event.path,
-    'req.ip',
-    event.ip,
-    'req.identity',
-    event.identity,
-    'res.code',
-    String(event.status),
-    'res.time',
-    goDuration(event.durationMs),
-    'op',
-    event.operation,
-    'result',
-    resultOf(event.status),
-  ]
-  if (event.key !== '') pairs.push('key', event.key)
-  if (event.keyVersion > 0) pairs.push('key.version', String(event.keyVersion))
-  if (object !== '') pairs.push('object', object)
-  return `${slogLine(time, 'INFO', event.message, pairs)}\n`
+  const { operation, method, path, message, ip, identity, key, keyVersion, status, durationMs } = event
+  const who = `req.ip=${ip === '' ? '""' : ip} req.identity=${identity === '' ? '""' : identity}`
+  const what = `op=${operation} result=${resultOf(status)}${key === '' ? '' : ` key=${slogValue(key)}`}`
+  const version = keyVersion > 0 ? ` key.version=${keyVersion}` : ''
+  const about = object === '' ? '' : ` object=${slogValue(object)}`
+  return (
+    `time=${time} level=INFO msg=${slogValue(message)} req.method=${method} req.path=${slogValue(path)} ${who} ` +
+    `res.code=${status} res.time=${goDuration(durationMs)} ${what}${version}${about}\n`
+  )
 }
 
 /** The event of `/v1/log/audit`: KES's members, its time in nanoseconds as its SDK reads them, then ours. */
@@ -135,16 +122,35 @@ const maxContextBytes = 4_096
 /** MinIO's contexts name the object as `{"bucket":"bucket/object"}` (kes-protocol 15.2): the first pair of that form. */
 function objectOfContext(context: Uint8Array): string {
   if (context[0] !== 0x7b || context.length > maxContextBytes) return ''
+  const text = Buffer.from(context.buffer, context.byteOffset, context.length).toString('utf8')
+  return objectOfSinglePair(text) ?? objectOfPairs(text)
+}
+
+/** The usual context, one pair without escapes, in a quarter of the time of a parser. */
+function objectOfSinglePair(text: string): string | undefined {
+  const nameEnd = text.indexOf('"', 2)
+  const valueEnd = text.length - 2
+  if (text[1] !== '"' || nameEnd < 3 || !text.endsWith('"}') || !text.startsWith('":"', nameEnd)) return undefined
+  if (text.indexOf('"', nameEnd + 3) !== valueEnd || text.includes('\\')) return undefined
+  const value = text.slice(nameEnd + 3, valueEnd)
+  return isObjectOf(text.slice(2, nameEnd), value) ? value : ''
+}
+
+function objectOfPairs(text: string): string {
   let pairs: unknown
   try {
-    pairs = JSON.parse(Buffer.from(context.buffer, context.byteOffset, context.length).toString('utf8'))
+    pairs = JSON.parse(text)
   } catch {
     // A context is any bytes.
     return ''
   }
   if (typeof pairs !== 'object' || pairs === null) return ''
   for (const [name, value] of Object.entries(pairs)) {
-    if (typeof value === 'string' && name !== '' && (value === name || value.startsWith(`${name}/`))) return value
+    if (typeof value === 'string' && name !== '' && isObjectOf(name, value)) return value
   }
   return ''
+}
+
+function isObjectOf(bucket: string, path: string): boolean {
+  return path === bucket || (path.startsWith(bucket) && path.charCodeAt(bucket.length) === 0x2f)
 }

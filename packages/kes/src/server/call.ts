@@ -49,6 +49,17 @@ export class Call {
     this.startedAt = startedAt
   }
 
+  /** As `json`, of text that is ASCII for sure. */
+  ascii(text: string): void {
+    this.status = 200
+    const { response } = this
+    if (text.length >= longestWithLength) sendText(response, 200, 'application/json', `${text}\n`)
+    else if (!response.destroyed && !response.headersSent) {
+      response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': text.length + 1 })
+      response.end(`${text}\n`, 'latin1')
+    }
+  }
+
   /** 200 with JSON text, which needs no line end. */
   json(text: string): void {
     this.status = 200

@@ -58,18 +58,20 @@ export function readBodyStart(
     const chunks: Buffer[] = []
     let length = 0
     let isLarge = false
+    let isSettled = false
+    // Listeners stay where they are: the request and they go together, and taking them off costs more than the body.
     const settle = (body: BodyStart | 'gone' | 'busy'): void => {
-      request.off('data', onData)
-      request.off('end', onEnd)
-      request.off('close', onClose)
+      if (isSettled) return
+      isSettled = true
       if (isLarge && typeof body === 'string') large.give()
       resolve(body)
     }
     const onData = (chunk: Buffer): void => {
+      if (isSettled) return
       if (!isLarge && length + chunk.length > largeBytes) {
         isLarge = large.take()
         if (!isLarge) {
-          request.pause()
+          stopReading(request, onData)
           settle('busy')
           return
         }
@@ -79,18 +81,25 @@ export function readBodyStart(
         length += chunk.length
         return
       }
-      request.pause()
+      stopReading(request, onData)
       chunks.push(chunk.subarray(0, limit - length))
       settle({ bytes: joined(chunks, limit), isCut: true, isLarge })
     }
-    const onEnd = (): void => settle({ bytes: joined(chunks, length), isCut: false, isLarge })
-    const onClose = (): void => settle('gone')
-    if (request.destroyed) return onClose()
+    if (request.destroyed) {
+      settle('gone')
+      return
+    }
     request.on('error', ignore)
+    request.on('close', () => settle('gone'))
+    request.on('end', () => settle({ bytes: joined(chunks, length), isCut: false, isLarge }))
     request.on('data', onData)
-    request.on('end', onEnd)
-    request.on('close', onClose)
   })
+}
+
+/** The rest stays unread: the listener deals with it once there is an answer. */
+function stopReading(request: IncomingMessage, onData: (chunk: Buffer) => void): void {
+  request.off('data', onData)
+  request.pause()
 }
 
 function joined(chunks: readonly Buffer[], length: number): Buffer {
