@@ -76,6 +76,12 @@ async function runHere(args) {
   })
 }
 
+/**
+ * Bun's allocator gives memory back to the system after 10 ms and asks for it again at once: under load, page faults are
+ * half of the work. Kept, it is used again (bench/src/server-process.ts starts servers with the same).
+ */
+const bunSettings = { MIMALLOC_PURGE_DELAY: '-1' }
+
 /** The file descriptor of a pipe whose other end only the parent holds: the kernel closes it however the parent ends. */
 const lifeline = 3
 
@@ -88,7 +94,7 @@ function runOn(program, args) {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
     detached: process.platform !== 'win32',
     // This process has made the tree ready.
-    env: { ...process.env, STRONGROOM_SETUP: 'off', STRONGROOM_LIFELINE: String(lifeline) },
+    env: { ...bunSettings, ...process.env, STRONGROOM_SETUP: 'off', STRONGROOM_LIFELINE: String(lifeline) },
   })
   child.stdio[lifeline].on('error', () => {})
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))

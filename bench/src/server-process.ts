@@ -64,6 +64,8 @@ export async function startServer(options: StartOptions): Promise<MeasuredServer
     {
       cwd: data,
       env: {
+        // As scripts/runtime.mjs starts Bun.
+        MIMALLOC_PURGE_DELAY: '-1',
         ...process.env,
         STRONGROOM_RUNTIME: options.runtimeName,
         STRONGROOM_ROOT_USER: accessKeyId,
