@@ -87,6 +87,8 @@ interface PlannedFault {
 export class VendorServer {
   /** Requests in the order of their arrival, those that met a fault included. */
   readonly requests: VendorRequest[] = []
+  /** Connections that were made so far. */
+  connections = 0
   /** How far this service's clock is ahead, in milliseconds. */
   clockSkewMs = 0
   readonly caPem: string
@@ -103,6 +105,7 @@ export class VendorServer {
       this.#serve(incoming, outgoing).catch(() => incoming.socket.destroy())
     })
     this.#tls = createTlsServer({ ...certificate, requestCert: true, rejectUnauthorized: false }, (socket) => {
+      this.connections++
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
       socket.on('error', () => socket.destroy())
