@@ -176,8 +176,7 @@ function describeOperation(name: string, isServed: boolean, row: Row | undefined
 
 function describeSuite(suite: SuiteResults): string[] {
   const rows = rowsByOperation(suite)
-  const others = Object.values(otherOperations).flat().filter(isNotServed).sort()
-  const named = new Set([...operationNames, ...others])
+  const others = [...rows.keys()].filter(isNotServed)
   const failures = Object.entries(suite.failed)
   const failed = failures.reduce((sum, [, items]) => sum + items.length, 0)
   return [
@@ -185,13 +184,12 @@ function describeSuite(suite: SuiteResults): string[] {
     '',
     '## By operation',
     '',
-    'An item counts for the operation that it is about: of those that it calls, the one that the fewest items call. What is not served answers `NotImplemented` (501), never with a wrong success.',
+    'An item counts for the operation that it is about: of those that it calls, the one that the fewest items call. Of the operations that are not served only those have a row that an item is about.',
     '',
     '| operation | served | items that pass | items that fail | why these fail |',
     '|---|---|---|---|---|',
     ...operationNames.map((name) => describeOperation(name, true, rows.get(name))),
     ...others.map((name) => describeOperation(name, false, rows.get(name))),
-    ...[...rows].filter(([name]) => !named.has(name)).map(([name, row]) => describeOperation(name, false, row)),
     '',
     '## Why items fail',
     '',
@@ -214,11 +212,14 @@ export function describeCompatibility(suite: SuiteResults): string {
     ...describeSuite(suite),
     '## Not served',
     '',
+    'Answered with `NotImplemented` (501), never with a wrong success.',
+    '',
     '| about | operations |',
     '|---|---|',
-    ...Object.entries(otherOperations).map(
-      ([about, names]) => `| ${about} | ${names.filter(isNotServed).join(', ')} |`,
-    ),
+    ...Object.entries(otherOperations)
+      .map(([about, names]) => [about, names.filter(isNotServed).join(', ')] as const)
+      .filter(([, names]) => names !== '')
+      .map(([about, names]) => `| ${about} | ${names} |`),
     '',
     '## Beyond AWS',
     '',
