@@ -20,7 +20,12 @@ export function realServices(environment: Environment): RealService[] {
   return readers.flatMap((read) => read(environment) ?? [])
 }
 
-const readers: readonly ((environment: Environment) => RealService | undefined)[] = [vaultService]
+const readers: readonly ((environment: Environment) => RealService | undefined)[] = [
+  vaultService,
+  fortanixService,
+  gemaltoService,
+  entrustService,
+]
 
 /** Members whose variables are set. */
 function given<T extends Readonly<Record<string, string | undefined>>>(values: T) {
@@ -30,7 +35,7 @@ function given<T extends Readonly<Record<string, string | undefined>>>(values: T
 function vaultService(env: Environment): RealService | undefined {
   const endpoint = env.STRONGROOM_TEST_VAULT_ADDR
   if (endpoint === undefined || endpoint === '') return undefined
-  const { STRONGROOM_TEST_VAULT_TRANSIT_KEY: transitKey, STRONGROOM_TEST_VAULT_CA: ca } = env
+  const { STRONGROOM_TEST_VAULT_TRANSIT_KEY: transitKey } = env
   const version = env.STRONGROOM_TEST_VAULT_VERSION === 'v2' ? 'v2' : 'v1'
   return {
     title: `Vault at ${endpoint}, KV ${version}`,
@@ -42,7 +47,7 @@ function vaultService(env: Environment): RealService | undefined {
       prefix: place,
       ...given({ engine: env.STRONGROOM_TEST_VAULT_ENGINE, namespace: env.STRONGROOM_TEST_VAULT_NAMESPACE }),
       ...(transitKey === undefined ? {} : { transit: { key: transitKey } }),
-      ...(ca === undefined ? {} : { tls: { ca } }),
+      ...caOf(env.STRONGROOM_TEST_VAULT_CA),
       login: vaultLogin(env),
     }),
   }
@@ -52,4 +57,47 @@ function vaultLogin(env: Environment): VaultLogin {
   const { STRONGROOM_TEST_VAULT_ROLE_ID: id, STRONGROOM_TEST_VAULT_SECRET_ID: secret } = env
   if (id !== undefined && secret !== undefined) return { method: 'approle', id, secret }
   return { method: 'token', token: env.STRONGROOM_TEST_VAULT_TOKEN ?? '' }
+}
+
+/** The group must be empty: entries have no place of their own in it. */
+function fortanixService(env: Environment): RealService | undefined {
+  const { STRONGROOM_TEST_FORTANIX_ADDR: endpoint, STRONGROOM_TEST_FORTANIX_API_KEY: apiKey } = env
+  if (endpoint === undefined || apiKey === undefined) return undefined
+  const connection = caOf(env.STRONGROOM_TEST_FORTANIX_CA)
+  const group = given({ groupId: env.STRONGROOM_TEST_FORTANIX_GROUP_ID })
+  return {
+    title: `Fortanix SDKMS at ${endpoint}`,
+    settings: () => ({ kind: 'fortanix', endpoint, ...group, ...connection, credentials: { apiKey } }),
+  }
+}
+
+/** The domain must have no secrets. */
+function gemaltoService(env: Environment): RealService | undefined {
+  const { STRONGROOM_TEST_GEMALTO_ADDR: endpoint, STRONGROOM_TEST_GEMALTO_REFRESH_TOKEN: refreshToken } = env
+  if (endpoint === undefined || refreshToken === undefined) return undefined
+  const credentials = { refreshToken, domain: env.STRONGROOM_TEST_GEMALTO_DOMAIN ?? 'root' }
+  const connection = caOf(env.STRONGROOM_TEST_GEMALTO_CA)
+  return {
+    title: `CipherTrust Manager at ${endpoint}`,
+    isTextOnly: true,
+    settings: () => ({ kind: 'gemalto', endpoint, ...connection, credentials }),
+  }
+}
+
+/** The box must be empty. */
+function entrustService(env: Environment): RealService | undefined {
+  const { STRONGROOM_TEST_ENTRUST_ADDR: endpoint, STRONGROOM_TEST_ENTRUST_PASSWORD: password } = env
+  if (endpoint === undefined || password === undefined) return undefined
+  const vaultId = env.STRONGROOM_TEST_ENTRUST_VAULT_ID ?? ''
+  const boxId = env.STRONGROOM_TEST_ENTRUST_BOX_ID ?? ''
+  const credentials = { username: env.STRONGROOM_TEST_ENTRUST_USERNAME ?? '', password }
+  const connection = caOf(env.STRONGROOM_TEST_ENTRUST_CA)
+  return {
+    title: `KeyControl at ${endpoint}`,
+    settings: () => ({ kind: 'entrust', endpoint, vaultId, boxId, ...connection, credentials }),
+  }
+}
+
+function caOf(ca: string | undefined): { readonly tls?: { readonly ca: string } } {
+  return ca === undefined || ca === '' ? {} : { tls: { ca } }
 }

@@ -75,6 +75,23 @@ describe('the settings of real services', () => {
     ])
   })
 
+  it('name each service that the environment names', () => {
+    const services = realServices({
+      STRONGROOM_TEST_FORTANIX_ADDR: 'https://f',
+      STRONGROOM_TEST_FORTANIX_API_KEY: 'key',
+      STRONGROOM_TEST_GEMALTO_ADDR: 'https://g',
+      STRONGROOM_TEST_GEMALTO_REFRESH_TOKEN: 'token',
+      STRONGROOM_TEST_ENTRUST_ADDR: 'https://e',
+      STRONGROOM_TEST_ENTRUST_PASSWORD: 'password',
+      STRONGROOM_TEST_ENTRUST_CA: '/ca.pem',
+    })
+    expect(services.map(({ settings }) => settings('p'))).toMatchObject([
+      { kind: 'fortanix', endpoint: 'https://f', credentials: { apiKey: 'key' } },
+      { kind: 'gemalto', endpoint: 'https://g', credentials: { refreshToken: 'token', domain: 'root' } },
+      { kind: 'entrust', endpoint: 'https://e', tls: { ca: '/ca.pem' } },
+    ])
+  })
+
   it('are none where the environment names none', () => {
     expect(realServices({})).toEqual([])
   })

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { KeyService } from '../../key-service.ts'
 import { testKeyStore } from '../key-store.suite.ts'
 import { VaultBench, vaultHarness } from './vault-bench.fixture.ts'
 
@@ -262,6 +263,22 @@ describe('a key store in Vault', () => {
       await expect(store.create(name, bytes('value'))).rejects.toMatchObject({ code: 'key-exists' })
     }
     await store.close()
+  })
+
+  it('serves a key service: locks come and go, and a deleted key is not created anew by mistake', async () => {
+    const service = new KeyService(await bench.open({ version: 'v2' }))
+    await service.createKey('my-key')
+    for (let i = 0; i < 2; i++) {
+      await service.lockKey('my-key')
+      expect(await service.describeKey('my-key')).toMatchObject({ state: 'locked' })
+      await service.unlockKey('my-key')
+    }
+    await service.rotateKey('my-key')
+    expect(await service.listKeys('*')).toEqual(['my-key'])
+    await service.deleteKey('my-key')
+    expect(await service.listKeys('*')).toEqual([])
+    await expect(service.createKey('my-key')).rejects.toMatchObject({ code: 'key-pending-deletion' })
+    await service.close()
   })
 
   describe('with transit', () => {
