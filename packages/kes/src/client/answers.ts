@@ -128,6 +128,38 @@ export function readBytes(answer: unknown, name: string): Buffer {
   return Buffer.from(value, 'base64')
 }
 
+/** Which version of a key was used; 1 where the server does not say. */
+export function readKeyVersion(answer: unknown): number {
+  const version = count(fieldsOf(answer), 'key_version')
+  if (!Number.isSafeInteger(version) || version < 0) throw wrong('key_version is no version')
+  return version === 0 ? 1 : version
+}
+
+/** All that a Strongroom says of a key. */
+export interface KesKeyDetails {
+  readonly name: string
+  readonly state: string
+  readonly algorithm: string
+  readonly keyVersion: number
+  readonly versions: readonly { readonly version: number; readonly created_at: string; readonly created_by: string }[]
+}
+
+export function readKeyDetails(answer: unknown): KesKeyDetails {
+  const fields = fieldsOf(answer)
+  if (!Array.isArray(fields.versions)) throw wrong('versions is not a list')
+  return {
+    name: text(fields, 'name'),
+    state: text(fields, 'state'),
+    algorithm: text(fields, 'algorithm'),
+    keyVersion: readKeyVersion(answer),
+    versions: fields.versions.map(fieldsOf).map((version) => ({
+      version: count(version, 'version'),
+      created_at: text(version, 'created_at'),
+      created_by: text(version, 'created_by'),
+    })),
+  }
+}
+
 export function readVersion(answer: unknown): KesVersion {
   const fields = fieldsOf(answer)
   return { version: text(fields, 'version'), commit: text(fields, 'commit') }

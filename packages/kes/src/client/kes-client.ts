@@ -18,6 +18,14 @@ import {
 } from './kes-connection.ts'
 import { linesOf } from './log-lines.ts'
 
+/** A data key. The caller zeroes `plaintext`. */
+export interface KesDataKey {
+  readonly plaintext: Buffer
+  readonly ciphertext: Buffer
+  /** 1 with servers that know no versions. */
+  readonly keyVersion: number
+}
+
 const maxListingBytes = 64 * 1_048_576
 const maxMetricsBytes = 4 * 1_048_576
 
@@ -116,29 +124,39 @@ export class KesClient {
   }
 
   /** The caller zeroes `plaintext`. */
-  async generateDataKey(
-    name: string,
-    context: Uint8Array,
-    options?: KesCallOptions,
-  ): Promise<{ readonly plaintext: Buffer; readonly ciphertext: Buffer }> {
+  async generateDataKey(name: string, context: Uint8Array, options?: KesCallOptions): Promise<KesDataKey> {
     const body = jsonBody(contextOf(context))
-    const answer = await this.#secretCall(
-      { method: 'POST', path: keyPath('generate', name), body, isRepeatable: true },
-      options,
-    )
-    return { plaintext: answers.readBytes(answer, 'plaintext'), ciphertext: answers.readBytes(answer, 'ciphertext') }
+    const path = keyPath('generate', name)
+    const answer = await this.#secretCall({ method: 'POST', path, body, isRepeatable: true }, options)
+    return {
+      plaintext: answers.readBytes(answer, 'plaintext'),
+      ciphertext: answers.readBytes(answer, 'ciphertext'),
+      keyVersion: answers.readKeyVersion(answer),
+    }
   }
 
-  async encrypt(name: string, plaintext: Uint8Array, context: Uint8Array, options?: KesCallOptions): Promise<Buffer> {
+  async encrypt(
+    name: string,
+    plaintext: Uint8Array,
+    context: Uint8Array,
+    options?: KesCallOptions,
+  ): Promise<{ readonly ciphertext: Buffer; readonly keyVersion: number }> {
     const body = jsonBody({ plaintext: base64(plaintext), ...contextOf(context) })
     const path = keyPath('encrypt', name)
     const answer = await this.#secretCall({ method: 'POST', path, body, isRepeatable: true }, options)
-    return answers.readBytes(answer, 'ciphertext')
+    return { ciphertext: answers.readBytes(answer, 'ciphertext'), keyVersion: answers.readKeyVersion(answer) }
   }
 
-  /** The caller zeroes the plaintext. */
-  async decrypt(name: string, ciphertext: Uint8Array, context: Uint8Array, options?: KesCallOptions): Promise<Buffer> {
-    const body = jsonBody({ ciphertext: base64(ciphertext), ...contextOf(context) })
+  /** The caller zeroes the plaintext. Which version of the key is used a Strongroom lets itself be told; KES has but one. */
+  async decrypt(
+    name: string,
+    ciphertext: Uint8Array,
+    context: Uint8Array,
+    options: KesCallOptions & { readonly keyVersion?: number } = {},
+  ): Promise<Buffer> {
+    const { keyVersion } = options
+    const version = keyVersion === undefined ? {} : { key_version: String(keyVersion) }
+    const body = jsonBody({ ciphertext: base64(ciphertext), ...contextOf(context), ...version })
     const path = keyPath('decrypt', name)
     const answer = await this.#secretCall({ method: 'POST', path, body, isRepeatable: true }, options)
     return answers.readBytes(answer, 'plaintext')

@@ -170,6 +170,8 @@ export class KesTransport {
       const onAbort = (): void => fail(new Error('the caller gave up'))
       sent.on('error', fail)
       sent.on('socket', (socket) => {
+        // A kept connection has had its handshake: a listener on it would stay for ever.
+        if (sent.reusedSocket) return
         socket.once('secureConnect', () => {
           isSecure = true
         })

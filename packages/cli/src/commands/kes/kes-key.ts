@@ -120,7 +120,7 @@ const encryptMessage: KeyAction = async (invocation, context) => {
   if (name === undefined) throw usageError(invocation.command, 'no key name specified')
   if (message === undefined) throw usageError(invocation.command, 'no message specified')
   if (rest.length > 0) throw usageError(invocation.command, 'too many arguments')
-  const ciphertext = await withClient(context.ports, invocation.options, (client) =>
+  const { ciphertext } = await withClient(context.ports, invocation.options, (client) =>
     failing('failed to encrypt message', client.encrypt(name, Buffer.from(message), noBytes)),
   )
   sayBytes(context, invocation, { ciphertext })
