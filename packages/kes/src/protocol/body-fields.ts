@@ -19,7 +19,7 @@ export interface BodyFields {
   /** `plaintext`, `ciphertext`, `message` or `key`; empty where absent. */
   main: Uint8Array
   context: Uint8Array
-  /** `cipher`. */
+  /** `cipher`, `key_version`. */
   text: string
 }
 
@@ -38,6 +38,8 @@ export const bodyShapes = {
     ['ciphertext', 'main'],
     ['context', 'context'],
     ['version', 'ignored'],
+    // Ours: KES skips what it does not know.
+    ['key_version', 'text'],
   ]),
   hmac: new Map<string, FieldSlot>([
     ['message', 'main'],
@@ -199,12 +201,12 @@ class Scanner {
       this.#space()
       const byte = this.#bytes[this.#at]
       if (byte === 0x7b || byte === 0x5b) {
+        // One level is the body's own object, one is this.
+        if (open.length + 2 > maxDepth) return false
         const closing = byte + 2
         this.#at++
         this.#space()
         if (!this.#take(closing)) {
-          // One level is the body's own object.
-          if (open.length + 2 > maxDepth) return false
           open.push(closing)
           if (byte === 0x7b && !this.#name()) return false
           continue

@@ -116,9 +116,7 @@ async function generate(call: Call, given: Uint8Array | undefined): Promise<void
   call.keyVersion = keyVersion
   call.message = 'data key generated'
   try {
-    call.ascii(
-      `{"plaintext":"${base64(plaintext)}","ciphertext":"${base64(ciphertext)}"${versionMember(keyVersion)}}`,
-    )
+    call.ascii(`{"plaintext":"${base64(plaintext)}","ciphertext":"${base64(ciphertext)}"${versionMember(keyVersion)}}`)
   } finally {
     plaintext.fill(0)
   }
