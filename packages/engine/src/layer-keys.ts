@@ -1,5 +1,5 @@
 /**
- * Keys of objects that are sealed in one layer or, with DSSE-KMS, in two (docs/adr/0012-two-layers-are-two-key-chains.md):
+ * Keys of objects that are sealed in one layer or, with DSSE-KMS, in two (docs/adr/0015-two-layers-are-two-key-chains.md):
  * each layer has its own data key, its own object key and its own stream keys, and none of the other's.
  *
  * @module

@@ -1,5 +1,5 @@
 /**
- * DSSE-KMS: two layers, each with keys of its own (docs/adr/0012-two-layers-are-two-key-chains.md).
+ * DSSE-KMS: two layers, each with keys of its own (docs/adr/0015-two-layers-are-two-key-chains.md).
  *
  * @module
  */
