@@ -11,7 +11,7 @@ import { createEngine, type MaintainedEngine } from '@strongroom/engine'
 import { BoundedKms, CachingKms, KeyService, MemoryKeyStore } from '@strongroom/kms'
 import { type FsckReport, fsck } from '@strongroom/maintenance'
 import { createS3Handler, headerRecord, type S3Handler, type S3Request } from '@strongroom/operations'
-import { encodeUriComponent, encodeUriPath, signRequest } from '@strongroom/sigv4'
+import { encodeUriComponent, encodeUriPath, type SignOptions, signRequest } from '@strongroom/sigv4'
 import { MemoryBlobStore, MemoryMetadataStore } from '@strongroom/storage'
 import { FaultyKms } from './faulty-kms.ts'
 
@@ -101,20 +101,7 @@ export class FaultServer {
   }
 
   async send(input: FaultRequest): Promise<FaultResponse> {
-    const { status, headers, body } = await this.#handle(requestOf(input))
-    const pieces: Uint8Array[] = []
-    let failure = ''
-    try {
-      if (typeof body === 'string') pieces.push(Buffer.from(body))
-      else if (body instanceof Uint8Array) pieces.push(body)
-      else if (body !== undefined) for await (const piece of body) pieces.push(Buffer.from(piece))
-    } catch (error) {
-      failure = `cut: ${error instanceof Error ? error.message : String(error)}`
-    }
-    const bytes = Buffer.concat(pieces)
-    const text = bytes.length < 100_000 ? bytes.toString() : ''
-    const element = (name: string): string => new RegExp(`<${name}>([^<]*)<`).exec(text)?.[1] ?? ''
-    return { status, headers, body: bytes, text, element, code: failure || (status >= 300 ? element('Code') : '') }
+    return await sendTo(this.#handle, input, credentials)
   }
 
   /** Every byte checked. */
@@ -129,7 +116,32 @@ export class FaultServer {
   }
 }
 
-function requestOf({ method, bucket, name, query = {}, headers = {}, body = '', form }: FaultRequest): S3Request {
+/** Signs a request, and gives it to a handler as the listener would. Reads the whole answer. */
+export async function sendTo(
+  handle: S3Handler,
+  input: FaultRequest,
+  signer: SignOptions['credentials'],
+): Promise<FaultResponse> {
+  const { status, headers, body } = await handle(requestOf(input, signer))
+  const pieces: Uint8Array[] = []
+  let failure = ''
+  try {
+    if (typeof body === 'string') pieces.push(Buffer.from(body))
+    else if (body instanceof Uint8Array) pieces.push(body)
+    else if (body !== undefined) for await (const piece of body) pieces.push(Buffer.from(piece))
+  } catch (error) {
+    failure = `cut: ${error instanceof Error ? error.message : String(error)}`
+  }
+  const bytes = Buffer.concat(pieces)
+  const text = bytes.length < 100_000 ? bytes.toString() : ''
+  const element = (name: string): string => new RegExp(`<${name}>([^<]*)<`).exec(text)?.[1] ?? ''
+  return { status, headers, body: bytes, text, element, code: failure || (status >= 300 ? element('Code') : '') }
+}
+
+function requestOf(
+  { method, bucket, name, query = {}, headers = {}, body = '', form }: FaultRequest,
+  signer: SignOptions['credentials'],
+): S3Request {
   const rawPath = `/${bucket ?? ''}${name === undefined ? '' : `/${encodeUriPath(name)}`}`
   const rawQuery = Object.entries(query)
     .map(([key, value]) => encodeUriComponent(key) + (value === undefined ? '' : `=${encodeUriComponent(value)}`))
@@ -140,7 +152,7 @@ function requestOf({ method, bucket, name, query = {}, headers = {}, body = '', 
     form === undefined
       ? signRequest(
           { method, rawPath, rawQuery, headers: plain },
-          { credentials, region, payloadHash: createHash('sha256').update(bytes).digest('hex') },
+          { credentials: signer, region, payloadHash: createHash('sha256').update(bytes).digest('hex') },
         ).headers
       : { ...plain, 'content-type': `multipart/form-data; boundary=${boundary}` }
   return {
