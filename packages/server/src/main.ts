@@ -10,6 +10,7 @@ import { openAdmin } from './admin/open-admin.ts'
 import { banner } from './banner.ts'
 import { systemErrorCode } from './durable-file.ts'
 import { kesPorts } from './kes-ports.ts'
+import { LineBatch } from './line-batch.ts'
 import { createLog, type Logger, lineWriter } from './log.ts'
 import type { RunningServer } from './serve.ts'
 import { ServerError, type ServerErrorCode } from './server-error.ts'
@@ -112,9 +113,10 @@ async function runServer(resolved: ResolvedSettings, version: string, command: s
   const isTerminal = process.stdout.isTTY === true
   // Without a listener the end of whoever reads the log (a collector that is restarted) would be the end of the server.
   process.stdout.on('error', ignoreLostOutput)
-  const write = (line: string): void => {
-    process.stdout.write(line)
-  }
+  const lines = new LineBatch((text) => process.stdout.write(text))
+  const flush = (): void => lines.flush()
+  process.once('exit', flush)
+  const write = (line: string): void => lines.add(line)
   const format = settings.logFormat === 'auto' ? (isTerminal ? 'text' : 'json') : settings.logFormat
   const log = createLog({ level: settings.logLevel, format, write })
   for (const notice of notices) log.warn(notice)
@@ -137,6 +139,8 @@ async function runServer(resolved: ResolvedSettings, version: string, command: s
     return 0
   } finally {
     stopping.forget()
+    flush()
+    process.off('exit', flush)
   }
 }
 
