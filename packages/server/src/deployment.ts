@@ -132,6 +132,7 @@ async function open(
     random,
   })
   closers.add('engine', () => engine.close())
+  await tellOfLostKey(engine, defaultKeyOf(settings), log)
   return {
     settings,
     directory,
@@ -171,6 +172,17 @@ async function watchSpace(
   })
   await space.measure()
   return space
+}
+
+/** The engine makes no other key in the place of one that its store lost, and starts without it: somebody has to be told. */
+async function tellOfLostKey(engine: MaintainedEngine, name: string, log: Logger): Promise<void> {
+  // What else may be wrong with the key service shows at the first request.
+  const state = await engine.describeKey(name).then(
+    (key) => key.state,
+    () => undefined,
+  )
+  if (state !== 'missing') return
+  log.error({ key: name }, 'the key store lacks the default key: bring the store back, or import the key again')
 }
 
 /** The built-in key service over sealed files, bounded in time and load, with a cache of opened data keys in front. */
