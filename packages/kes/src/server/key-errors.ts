@@ -1,6 +1,6 @@
 /**
  * What a client is told when a key cannot be had: kes-protocol 2.5, pairs of status and message that SDKs compare exactly, and
- * for what KES does not know docs/adr/0012-locked-keys-on-the-kes-wire.md.
+ * for what KES does not know docs/adr/0016-locked-keys-on-the-kes-wire.md.
  *
  * @module
  */
