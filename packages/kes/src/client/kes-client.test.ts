@@ -78,7 +78,7 @@ describe('the KES client', () => {
       ['POST', '/v1/key/create/a', ''],
       ['POST', '/v1/key/import/a', '{"key":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=","cipher":"AES256"}'],
       ['GET', '/v1/key/list/', ''],
-      ['GET', '/v1/key/list/a%2A', ''],
+      ['GET', '/v1/key/list/a', ''],
       ['GET', '/v1/key/describe/a%2Fb', ''],
       ['DELETE', '/v1/key/delete/a', ''],
     ])
@@ -207,6 +207,15 @@ describe('the KES client', () => {
     })
     const client = await connect([kes])
     expect(await client.listKeys('')).toEqual({ names: ['a', 'b'], isComplete: true })
+  })
+
+  it('asks for what every server takes, and looks through the rest itself', async () => {
+    const kes = await start(json({ names: ['a', 'a-b', 'ab'] }))
+    const client = await connect([kes])
+    expect((await client.listKeys('a-*')).names).toEqual(['a-b'])
+    expect((await client.listKeys('_')).names).toEqual([])
+    expect((await client.listKeys('*')).names).toHaveLength(3)
+    expect(kes.requests.map(({ path }) => path)).toEqual(['/v1/key/list/a', '/v1/key/list/', '/v1/key/list/'])
   })
 
   it('says when a listing is not all there is', async () => {

@@ -114,9 +114,16 @@ export class KesClient {
     return answers.readKeyInfo(await this.#json(get(keyPath('describe', name)), options), name)
   }
 
-  /** Keys whose names begin with `prefix`, verbatim; empty for all. */
+  /**
+   * Keys whose names begin with `prefix`, one `*` at its end aside. A MinIO KES takes a `*` literally and refuses some
+   * beginnings that names can have: those are asked for by less, and the names are looked through here.
+   */
   async listKeys(prefix: string, options?: KesCallOptions): Promise<answers.KesListing> {
-    return this.#list(`/v1/key/list/${escapePath(prefix)}`, 'names', options)
+    const wanted = prefix.endsWith('*') ? prefix.slice(0, -1) : prefix
+    const asked = wanted === '_' ? '' : wanted.replace(/-{1,80}$/, '')
+    const listing = await this.#list(`/v1/key/list/${escapePath(asked)}`, 'names', options)
+    if (asked === wanted) return listing
+    return { ...listing, names: listing.names.filter((name) => name.startsWith(wanted)) }
   }
 
   async deleteKey(name: string, options?: KesCallOptions): Promise<void> {
