@@ -7,10 +7,10 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Bucket } from './contract.ts'
-import { createTestEngine, encryptionModes, pattern, type TestEngine } from './engine.fixture.ts'
+import { createTestEngine, encryptionModes, pattern, rootRequester, type TestEngine } from './engine.fixture.ts'
 import { idBytes, parseId } from './ids.ts'
 import { decodeObjectRecord, encodeObjectRecord, type ObjectVersion } from './object-record.ts'
-import { dataKey, objectKey } from './tables.ts'
+import { bucketNameKey, dataKey, keyNameKey, objectKey, ownedBucketKey } from './tables.ts'
 
 let test: TestEngine
 let bucket: Bucket
@@ -179,5 +179,42 @@ describe('a record', () => {
     }
     const listing = test.engine.listObjects({ bucket, prefix: '', limit: 10 })
     await expect(listing).rejects.toMatchObject({ code: 'not-authentic' })
+  })
+})
+
+describe('entries that are not sealed', () => {
+  /** As a server finds them that has just started: nothing is remembered. */
+  async function swapAndForget(a: Uint8Array, b: Uint8Array): Promise<void> {
+    const [first, second] = [await entryAt(a), await entryAt(b)]
+    await test.metadata.commit({
+      puts: [
+        { key: a, value: second.value },
+        { key: b, value: first.value },
+      ],
+    })
+    test.context.bucketIds.delete('bucket')
+    test.context.bucketIds.delete('other')
+    test.context.keyIds.delete('one')
+    test.context.keyIds.delete('two')
+  }
+
+  it('the name of a bucket that leads to another one does not pass its objects off as its own', async () => {
+    await test.bucket('other')
+    await swapAndForget(bucketNameKey.encode('bucket'), bucketNameKey.encode('other'))
+    await expect(test.engine.bucket('bucket')).rejects.toMatchObject({ code: 'corrupt' })
+  })
+
+  it("an entry of an account's buckets that leads to a bucket which is not its own is left out", async () => {
+    await test.bucket('other')
+    const { accountId } = rootRequester
+    await swapAndForget(ownedBucketKey.encode(accountId, 'bucket'), ownedBucketKey.encode(accountId, 'other'))
+    expect((await test.engine.listBuckets({ accountId, limit: 10 })).buckets).toEqual([])
+  })
+
+  it('the name of a key that leads to another one has nothing sealed under that', async () => {
+    for (const name of ['one', 'two']) await test.engine.createKey({ requester: rootRequester, name })
+    await swapAndForget(keyNameKey.encode('one'), keyNameKey.encode('two'))
+    const encryption = { mode: 'sse-kms', keyId: 'one' } as const
+    await expect(test.put(bucket, 'name', 'content', { encryption })).rejects.toMatchObject({ code: 'corrupt' })
   })
 })

@@ -7,6 +7,7 @@
 import type { Snapshot } from '@strongroom/storage'
 import { bucketIdOf, bucketOf, bucketRecordOf, isBeingDeleted } from './bucket-access.ts'
 import { type BucketRecord, encodeBucketRecord, encodeBucketTags } from './bucket-record.ts'
+import { corrupt } from './codec.ts'
 import type { CommitDraft } from './commit-draft.ts'
 import type { EngineContext } from './context.ts'
 import type { Bucket, BucketChange, Engine } from './contract.ts'
@@ -65,6 +66,8 @@ export async function bucket(context: EngineContext, name: string): Promise<Buck
     const id = await snapshot.get(bucketNameKey.encode(name))
     const entry = id && (await snapshot.get(bucketKey.encode(id.value)))
     if (!id || !entry) throw new EngineError('NoSuchBucket', { fields: { BucketName: name } })
+    // The entry of the name is not sealed: one that leads to another bucket must not pass that one's objects off as these.
+    if (bucketRecordOf(context, entry).name !== name) corrupt('the name of a bucket leads to another one')
     context.bucketIds.set(name, Buffer.from(id.value))
     return bucketOf(context, snapshot, entry)
   })
@@ -83,7 +86,14 @@ export async function listBuckets(
     const owned = await snapshot.list({ gte: start, lt, limit: limit + 1 })
     const entries = await snapshot.getMany(owned.slice(0, limit).map((entry) => bucketKey.encode(entry.value)))
     const buckets: Bucket[] = []
-    for (const entry of entries) if (entry) buckets.push(await bucketOf(context, snapshot, entry))
+    for (const [index, entry] of entries.entries()) {
+      const at = owned[index]
+      if (!entry || !at) continue
+      const bucket = await bucketOf(context, snapshot, entry)
+      // Not sealed either: only the bucket's record says whose it is.
+      const own = ownedBucketKey.encode(bucket.ownerAccountId, bucket.name)
+      if (Buffer.compare(own, at.key) === 0) buckets.push(bucket)
+    }
     return { buckets, truncated: owned.length > limit }
   })
 }

@@ -7,6 +7,7 @@
 
 import { isKeyName, KmsError } from '@strongroom/kms'
 import type { Entry, Snapshot } from '@strongroom/storage'
+import { corrupt } from './codec.ts'
 import type { CommitDraft } from './commit-draft.ts'
 import type { EngineContext } from './context.ts'
 import type { AccountId, Requester } from './contract.ts'
@@ -64,8 +65,11 @@ export async function findKey(context: EngineContext, snapshot: Snapshot, name: 
   if (known && known.record.state !== 'deleted') return known
   const id = await snapshot.get(keyNameKey.encode(name))
   if (!id) return undefined
+  const found = await findKeyById(context, snapshot, id.value)
+  // The entry of the name is not sealed: one that leads to another key must not have things sealed under that one.
+  if (found && found.record.name !== name) corrupt('the name of a key leads to another one')
   context.keyIds.set(name, Buffer.from(id.value))
-  return findKeyById(context, snapshot, id.value)
+  return found
 }
 
 /** The record of a key by its id, or `undefined`. */
