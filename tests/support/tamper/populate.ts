@@ -111,6 +111,8 @@ export async function populate(deployment: OpenDeployment): Promise<Populated> {
   await engine.createBucket({ requester, name: 'second' })
   await engine.changeBucket(await engine.bucket('second'), { tags: [{ key: 'a', value: 'b' }] })
   await engine.deleteBucket(await engine.createBucket({ requester, name: 'gone' }))
+  // A name that the other bucket has, too: whose content is it?
+  await filler.put(await engine.bucket('second'), 'inline-2', 300, { mode: 'default' })
   for (const round of [1, 2]) {
     await filler.put(plain, 'a-blob', severalPackages + round, { mode: 'sse-s3' })
     await filler.put(plain, 'b-blob', severalPackages + 10 * round, { mode: 'default' })
