@@ -44,6 +44,14 @@ function codeOf(error: unknown): number | undefined {
   return 'errno' in error && typeof error.errno === 'number' ? -error.errno : undefined
 }
 
+/**
+ * Whether LMDB has given up: it could not write the page that says which state is current, and answers everything with
+ * `MDB_PANIC`, reads included, until the environment is opened anew.
+ */
+export function isPanic(error: unknown): boolean {
+  return codeOf(error) === lmdbCodes.panic || (error instanceof StorageError && codeOf(error.cause) === lmdbCodes.panic)
+}
+
 /** How long the binding may take to say why a commit failed, in milliseconds. */
 const reasonTimeoutMs = 1_000
 

@@ -229,6 +229,36 @@ describe('transactions that fail', () => {
     await store.close()
   })
 
+  test.each([
+    ['panics at the next read', true],
+    ['goes on', false],
+  ])('after a commit that failed, an LMDB that %s ends the process: %s', async (_, panics) => {
+    const { environment } = fakeEnvironment(new Error('unused'))
+    let hasFailed = false
+    const root = {
+      ...environment.root,
+      transaction: async () => {
+        hasFailed = true
+        throw Object.assign(new Error('input/output error'), { code: 5 })
+      },
+    }
+    const panic = Object.assign(new Error('MDB_PANIC: Update of meta page failed'), { code: -30795 })
+    const state = {
+      ...environment.state,
+      getBinaryFast: () => {
+        if (hasFailed && panics) throw panic
+        return undefined
+      },
+    }
+    const fatal: StorageError[] = []
+    const store = new LmdbMetadataStore({ ...environment, root, state }, '/nowhere', {
+      onFatal: (error) => fatal.push(error),
+    })
+    for (let i = 0; i < 2; i++) await expect(store.commit({})).rejects.toMatchObject({ code: 'unavailable' })
+    expect(fatal).toHaveLength(panics ? 1 : 0)
+    await store.close()
+  })
+
   test('a write that fails half-way ends the process before the transaction can commit, and the store takes no more work', async () => {
     const { environment, log } = fakeEnvironment(Object.assign(new Error('page not found'), { code: -30797 }))
     const fatal: StorageError[] = []

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { Buffer } from 'node:buffer'
 import { statSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,13 +21,14 @@ import { checkDataFile } from './data-file.ts'
 import { ensureLockFile, isFull, probeDirectory } from './disk-space.ts'
 import { checkFileSystem } from './file-system.ts'
 import { type LmdbEnvironment, openLmdbEnvironment } from './lmdb-environment.ts'
-import { commitErrorOf, storageErrorOf } from './lmdb-errors.ts'
+import { commitErrorOf, isPanic, storageErrorOf } from './lmdb-errors.ts'
 import { type LmdbReadFigures, LmdbSnapshot } from './lmdb-snapshot.ts'
 
 export interface LmdbMetadataStoreOptions {
   /**
    * Ends the process, at once and without returning. Called when a write failed half-way inside a transaction that can
-   * neither be completed nor rolled back: only a process that dies before LMDB commits keeps the store whole.
+   * neither be completed nor rolled back: only a process that dies before LMDB commits keeps the store whole. And when LMDB
+   * answers nothing any more until it is opened anew.
    */
   readonly onFatal: (error: StorageError) => void
   /** Most commits that may wait; more are refused as `unavailable`. Default 16,384. */
@@ -43,6 +45,9 @@ export interface LmdbMetadataStats extends MetadataStats, Readonly<LmdbReadFigur
 
 /** Most commits in a group: bounds the time that the event loop stands still while a group is applied. */
 const maxGroupCommits = 512
+
+/** Read to find out whether LMDB still answers. */
+const probeKey = Buffer.from('probe')
 
 interface PendingCommit {
   readonly commit: Commit
@@ -185,7 +190,9 @@ export class LmdbMetadataStore implements MetadataStore {
     try {
       await this.#environment.root.transaction(() => this.#applyGroup(group))
     } catch (error) {
-      this.#fail(group, await commitErrorOf(error, () => isFull(this.#directory)))
+      const failure = await commitErrorOf(error, () => isFull(this.#directory))
+      this.#fail(group, failure)
+      this.#dieIfPanicked(failure)
       return
     }
     this.#settle(group)
@@ -229,6 +236,22 @@ export class LmdbMetadataStore implements MetadataStore {
       group.pending = this.#queue.splice(0)
     }
     for (const pending of group.pending) pending.reject(group.error ?? error)
+  }
+
+  /** A commit that failed may have been the one that LMDB does not get over: only asking tells. */
+  #dieIfPanicked(failure: StorageError): void {
+    let cause: unknown = failure
+    try {
+      const { root, state } = this.#environment
+      root.resetReadTxn()
+      state.getBinaryFast(probeKey)
+    } catch (error) {
+      cause = error
+    }
+    if (!isPanic(cause) || this.#fatal !== undefined) return
+    const message =
+      'the metadata store could not write which state is current, and answers no more until it is opened anew'
+    this.#die(new StorageError('unavailable', message, { cause: failure }))
   }
 
   #die(error: StorageError): void {
