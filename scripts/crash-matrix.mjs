@@ -17,7 +17,7 @@ checkNode()
 const { setUp } = await import('./setup.mjs')
 const { bunProgram, root } = await import('./runtime.mjs')
 
-const usage = `npm run crash-matrix [-- --write] [--bun] [--only TITLE] [--endings kill,nothing,names] [--load-rounds N]`
+const usage = `npm run crash-matrix [-- --write] [--bun] [--only TITLE] [--endings kill,nothing,names] [--every N] [--load-rounds N]`
 
 /** What each way of ending leaves, for the page. */
 const endings = {
@@ -91,6 +91,7 @@ async function main(args) {
       bun: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       endings: { type: 'string', default: Object.keys(endings).join(',') },
+      every: { type: 'string', default: '1' },
       'load-rounds': { type: 'string', default: '50' },
       help: { type: 'boolean', default: false },
     },
@@ -105,7 +106,12 @@ async function main(args) {
     const outcomes = []
     for (const ending of values.endings.split(',')) {
       const report = join(base, `${ending}.json`)
-      const variables = { CRASH_MATRIX_ENDING: ending, CRASH_MATRIX_REPORT: report, CRASH_MATRIX_ONLY: values.only }
+      const variables = {
+        CRASH_MATRIX_ENDING: ending,
+        CRASH_MATRIX_REPORT: report,
+        CRASH_MATRIX_ONLY: values.only,
+        CRASH_MATRIX_EVERY: values.every,
+      }
       if (!(await runTests('tests/faults/crash-matrix.test.ts', variables, values.bun))) return false
       outcomes.push(...JSON.parse(readFileSync(report, 'utf8')))
     }

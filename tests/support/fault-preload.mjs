@@ -5,7 +5,7 @@
  *
  * A step is a call of `node:fs/promises` or of a file handle on a path in the data directory, or one of three moments of an
  * LMDB transaction: before it begins, between the last change and the commit, and between the commit and the news of it.
- * The test speaks to it over the IPC channel; see `fault-server.ts`.
+ * It also sets the clock. The test speaks to it over the IPC channel; see `fault-server.ts`.
  *
  * @module
  */
@@ -220,6 +220,12 @@ class WatchedEnv extends native.Env {
 }
 native.Env = WatchedEnv
 
+// --- Clock -------------------------------------------------------------------------------------------------------------
+
+const realNow = Date.now
+let clockOffsetMs = 0
+Date.now = () => realNow() + clockOffsetMs
+
 // --- The test at the other end -----------------------------------------------------------------------------------------
 
 process.on('message', ({ type, ...wanted }) => {
@@ -230,6 +236,7 @@ process.on('message', ({ type, ...wanted }) => {
     steps = []
     if (plan.shadow !== undefined) recordAll(plan.root)
   }
+  if (type === 'clock') clockOffsetMs = wanted.offsetMs
   const handlesOpen = fs.readdirSync('/proc/self/fd').length
   process.send?.({ type: 'done', steps: done, handlesOpen })
 })

@@ -67,6 +67,11 @@ export class FaultServer {
     return stepReport(await this.program.ask({ type: 'plan', root: this.#data, ...plan }))
   }
 
+  /** Puts the program's clock forward or back, by this much from the real time. */
+  async setClock(offsetMs: number): Promise<void> {
+    await this.program.ask({ type: 'clock', offsetMs })
+  }
+
   /** What the program did so far under its plan. */
   async report(): Promise<StepReport> {
     return stepReport(await this.program.ask({ type: 'report' }))
