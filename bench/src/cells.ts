@@ -48,19 +48,26 @@ export function makeCells(modes: readonly EncryptionMode[]): readonly Cell[] {
   return cells
 }
 
-function bodyOf(bytes: number): readonly Uint8Array[] {
+function contentOf(bytes: number): readonly Uint8Array[] {
   const content = randomBytes(bytes)
   const pieces: Uint8Array[] = []
   for (let offset = 0; offset < bytes; offset += pieceBytes) pieces.push(content.subarray(offset, offset + pieceBytes))
   return pieces
 }
 
+function sameBody(bytes: number): () => readonly Uint8Array[] {
+  const body = contentOf(bytes)
+  return () => body
+}
+
+const oneByte = [Buffer.from('x')]
+
 function countUnit(size: Size): Cell['unit'] {
   return size.bytes >= mebibyte ? 'MiB' : 'operations'
 }
 
 function putCell(size: Size, mode: EncryptionMode): Cell {
-  const body = bodyOf(size.bytes)
+  const body = contentOf(size.bytes)
   // Large objects overwrite a few names, so that a run does not fill the disk.
   const names = size.bytes >= mebibyte ? 64 : Number.POSITIVE_INFINITY
   return {
@@ -77,12 +84,12 @@ function putCell(size: Size, mode: EncryptionMode): Cell {
 }
 
 /** Puts `count` objects named by `nameOf`, from all connections. */
-async function populate(
+export async function populate(
   clients: readonly Client[],
   count: number,
   nameOf: (index: number) => string,
   mode: EncryptionMode,
-  body: readonly Uint8Array[],
+  bodyOf: (index: number) => readonly Uint8Array[],
 ): Promise<void> {
   let next = 0
   await Promise.all(
@@ -93,7 +100,7 @@ async function populate(
           bucket: benchBucket,
           name: nameOf(index),
           headers: writeHeaders[mode],
-          body,
+          body: bodyOf(index),
         })
       }
     }),
@@ -107,7 +114,8 @@ function getCell(size: Size, mode: EncryptionMode): Cell {
     mode,
     connections: size.connections,
     unit: countUnit(size),
-    prepare: (clients) => populate(clients, size.population, (index) => `${prefix}/${index}`, mode, bodyOf(size.bytes)),
+    prepare: (clients) =>
+      populate(clients, size.population, (index) => `${prefix}/${index}`, mode, sameBody(size.bytes)),
     async work(client, index) {
       const name = `${prefix}/${index % size.population}`
       const answer = await client.send({ method: 'GET', bucket: benchBucket, name, headers: readHeaders[mode] })
@@ -128,7 +136,7 @@ function headCell(mode: EncryptionMode): Cell {
     connections: 32,
     unit: 'operations',
     prepare: (clients) =>
-      populate(clients, small.population, (index) => `${prefix}/${index}`, mode, bodyOf(small.bytes)),
+      populate(clients, small.population, (index) => `${prefix}/${index}`, mode, sameBody(small.bytes)),
     async work(client, index) {
       const name = `${prefix}/${index % small.population}`
       await client.send({ method: 'HEAD', bucket: benchBucket, name, headers: readHeaders[mode] })
@@ -145,7 +153,7 @@ function rangeCell(mode: EncryptionMode): Cell {
     mode,
     connections: 32,
     unit: 'operations',
-    prepare: (clients) => populate(clients, 1, (index) => `${prefix}/${index}`, mode, bodyOf(large.bytes)),
+    prepare: (clients) => populate(clients, 1, (index) => `${prefix}/${index}`, mode, sameBody(large.bytes)),
     async work(client, index) {
       // A stride that is no multiple of a package, so that ranges cross package borders.
       const first = (index * 1_000_003) % (large.bytes - length)
@@ -157,7 +165,7 @@ function rangeCell(mode: EncryptionMode): Cell {
 }
 
 function deleteCell(mode: EncryptionMode): Cell {
-  const body = bodyOf(small.bytes)
+  const body = contentOf(small.bytes)
   return {
     name: 'PUT 4 KiB + DELETE',
     mode,
@@ -175,14 +183,14 @@ function deleteCell(mode: EncryptionMode): Cell {
 /** 45 % GET, 30 % HEAD, 15 % PUT, 10 % DELETE of 4 KiB objects, the mix that `warp mixed` uses. */
 function mixedCell(mode: EncryptionMode): Cell {
   const prefix = `mixed/${mode}`
-  const body = bodyOf(small.bytes)
+  const body = contentOf(small.bytes)
   return {
     name: 'mixed 4 KiB',
     mode,
     connections: 32,
     unit: 'operations',
     prepare: (clients) =>
-      populate(clients, small.population, (index) => `${prefix}/${index}`, mode, bodyOf(small.bytes)),
+      populate(clients, small.population, (index) => `${prefix}/${index}`, mode, sameBody(small.bytes)),
     async work(client, index) {
       const name = `${prefix}/${index % small.population}`
       const turn = index % 20
@@ -207,7 +215,13 @@ function listCell(mode: EncryptionMode): Cell {
     connections: 8,
     unit: 'entries',
     prepare: (clients) =>
-      populate(clients, listedObjects, (index) => `${prefix}${digits(index)}`, mode, [Buffer.from('x')]),
+      populate(
+        clients,
+        listedObjects,
+        (index) => `${prefix}${digits(index)}`,
+        mode,
+        () => oneByte,
+      ),
     async work(client, index) {
       const after = `${prefix}${digits((index * 1000) % (listedObjects - 1000))}`
       const query = `list-type=2&max-keys=1000&prefix=${encodeURIComponent(prefix)}&start-after=${encodeURIComponent(after)}`

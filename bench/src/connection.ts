@@ -7,6 +7,7 @@
  */
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { ChunkedBody } from './chunked-body.ts'
 
 const headEnd = Buffer.from('\r\n\r\n')
 const emptyBuffer = Buffer.alloc(0)
@@ -59,12 +60,14 @@ export class Connection {
   #remaining = 0
   #bodyBytes = 0
   #errorText = ''
+  #chunked: ChunkedBody | undefined
+  #lost: Error | undefined
 
   constructor(socket: Socket) {
     this.#socket = socket
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
-    socket.on('error', (error) => this.#fail(error))
-    socket.on('close', () => this.#fail(new Error('the server closed the connection')))
+    socket.on('error', (error) => this.#lose(error))
+    socket.on('close', () => this.#lose(new Error('the server closed the connection')))
   }
 
   /** Sends a head (with its final blank line) and a body, in pieces as the socket takes them. */
@@ -73,6 +76,8 @@ export class Connection {
     body: readonly Uint8Array[],
     options: { readonly withoutBody: boolean },
   ): Promise<Answer> {
+    // A server may close a connection that rests: without this the answer would be waited for for ever.
+    if (this.#lost !== undefined) throw this.#lost
     const answer = new Promise<Answer>((resolve, reject) => {
       this.#pending = { resolve, reject, withoutBody: options.withoutBody }
     })
@@ -109,7 +114,7 @@ export class Connection {
 
   #receive(chunk: Buffer): void {
     let rest = chunk
-    while (rest.length > 0 || (this.#inBody && this.#remaining === 0)) {
+    while (rest.length > 0 || (this.#inBody && this.#chunked === undefined && this.#remaining === 0)) {
       if (!this.#inBody) {
         const joined = this.#head.length === 0 ? rest : Buffer.concat([this.#head, rest])
         const end = joined.indexOf(headEnd)
@@ -122,13 +127,24 @@ export class Connection {
         rest = joined.subarray(end + headEnd.length)
         continue
       }
-      const taken = Math.min(rest.length, this.#remaining)
+      const taken = this.#takeBody(rest)
       if (this.#status >= 300 && this.#errorText.length < 500) this.#errorText += rest.toString('latin1', 0, taken)
-      this.#remaining -= taken
-      this.#bodyBytes += taken
       rest = rest.subarray(taken)
-      if (this.#remaining === 0) this.#finish()
     }
+  }
+
+  #takeBody(rest: Buffer): number {
+    if (this.#chunked !== undefined) {
+      const taken = this.#chunked.take(rest)
+      this.#bodyBytes = this.#chunked.bytes
+      if (this.#chunked.isDone) this.#finish()
+      return taken
+    }
+    const taken = Math.min(rest.length, this.#remaining)
+    this.#remaining -= taken
+    this.#bodyBytes += taken
+    if (this.#remaining === 0) this.#finish()
+    return taken
   }
 
   #startBody(head: string): void {
@@ -138,10 +154,8 @@ export class Connection {
     this.#errorText = ''
     const withoutBody = this.#pending?.withoutBody === true || this.#status === 204 || this.#status === 304
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)
-    if (!withoutBody && length === null && /\r\ntransfer-encoding:/i.test(head)) {
-      this.#fail(new Error('the answer has no Content-Length: the load generator reads no chunked bodies'))
-      return
-    }
+    const isChunked = !withoutBody && length === null && /\r\ntransfer-encoding: *chunked/i.test(head)
+    this.#chunked = isChunked ? new ChunkedBody() : undefined
     this.#remaining = withoutBody ? 0 : Number(length?.[1] ?? 0)
     this.#inBody = this.#status !== 100
   }
@@ -158,7 +172,8 @@ export class Connection {
     })
   }
 
-  #fail(error: Error): void {
+  #lose(error: Error): void {
+    this.#lost ??= error
     const pending = this.#pending
     this.#pending = undefined
     pending?.reject(error)

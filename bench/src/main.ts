@@ -5,26 +5,33 @@
  * @module
  */
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { allModes, benchBucket, makeCells } from './cells.ts'
+import { churnCells } from './churn-cells.ts'
 import { Client, type ClientOptions, type EncryptionMode } from './client.ts'
 import type { Target } from './connection.ts'
+import { connectionGrowthCells, objectGrowthCells } from './growth-cells.ts'
 import { runKesBench } from './kes/kes-bench.ts'
-import { type CellResult, runCell } from './run-cell.ts'
-import { type MeasuredServer, startServer } from './server-process.ts'
-import { formatTable } from './table.ts'
+import { type Cell, type CellResult, runCell } from './run-cell.ts'
+import { type MeasuredServer, startBareListener, startServer } from './server-process.ts'
+import { formatTable, performancePage } from './table.ts'
 
 const help = `npm run bench -- [options]
 npm run bench -- kes [options]    the key service alone; its options: npm run bench -- kes --help
 
   --cells TEXT       only cells whose name contains one of these (comma separated): "PUT 4 KiB,HEAD"
   --modes LIST       of none,sse-s3,sse-kms,sse-c (default all)
-  --seconds N        of each timed phase (default 5), after 1 of warming up
-  --runtime NAME     node (default) or bun, or a path: what the server runs on
+  --seconds N        of each timed phase (default 5)
+  --warmup N         seconds before each of them (default 3: compilers of the runtime are the server's processor time, too)
+  --runtime NAME     bun (default) or node, or a path: what the server runs on
+  --churn            overwrite and delete until the store has turned over ten times; figures before and after
+  --growth LIST      PUT, GET and LIST with that many objects in the bucket, for example 10000,100000,1000000
+  --crowd            GET from 1, 8, 64 and 512 connections
+  --write FILE       write the table as a page of the documents, with the command that prints it
   --json FILE        write the results as JSON too
   --profile DIR      write a processor profile of the server there (open it in a browser's developer tools)
   --directory DIR    where the server's data directory is made (default: the system's for temporary files)
@@ -38,7 +45,12 @@ const options = {
   cells: { type: 'string' },
   modes: { type: 'string', default: allModes.join(',') },
   seconds: { type: 'string', default: '5' },
-  runtime: { type: 'string', default: 'node' },
+  warmup: { type: 'string', default: '3' },
+  runtime: { type: 'string', default: 'bun' },
+  churn: { type: 'boolean', default: false },
+  growth: { type: 'string' },
+  crowd: { type: 'boolean', default: false },
+  write: { type: 'string' },
   json: { type: 'string' },
   profile: { type: 'string' },
   directory: { type: 'string' },
@@ -64,30 +76,76 @@ export async function runBench(args: readonly string[]): Promise<number> {
     process.stdout.write(help)
     return 0
   }
-  const modes = parseModes(settings.modes)
-  const wanted = settings.cells?.split(',')
-  const cells = makeCells(modes).filter(
-    (cell) => wanted === undefined || wanted.some((text) => cell.name.includes(text)),
-  )
-  if (cells.length === 0) throw new Error(`no cell is named like ${settings.cells}`)
+  const cells = chooseCells(settings)
+  const wantsBare = settings.against === undefined && isWanted(settings, bareName)
+  if (cells.length === 0 && !wantsBare) throw new Error(`no cell is named like ${settings.cells}`)
   const server = await findServer(settings)
   try {
-    const results: CellResult[] = []
-    const client = clientOptions(server, settings.region)
-    await makeBucket(client)
-    for (const cell of cells) {
-      process.stderr.write(`${cell.name}, ${cell.mode} …\n`)
-      const secondsPerCell = Number(settings.seconds)
-      results.push(await runCell(cell, { client, pids: server.pids, secondsPerCell, warmupSeconds: 1 }))
-    }
-    process.stdout.write(`${machine(settings)}\n\n${formatTable(results)}\n`)
-    if (settings.json !== undefined) {
-      writeFileSync(settings.json, `${JSON.stringify({ machine: machine(settings), results }, null, 2)}\n`)
-    }
+    const results = wantsBare ? await measureBare(settings, server) : []
+    await makeBucket(clientOptions(server, settings.region))
+    for (const cell of cells) results.push(await measure(settings, server, cell))
+    report(settings, args, results)
     return 0
   } finally {
     await server.stop()
   }
+}
+
+const bareName = 'bare listener'
+
+function isWanted({ cells, churn, growth, crowd }: Settings, name: string): boolean {
+  if (cells === undefined) return !churn && !crowd && growth === undefined
+  return cells.split(',').some((text) => name.includes(text))
+}
+
+/** The cells that were asked for by name; without names those of the flags, or else the usual ones. */
+function chooseCells(settings: Settings): readonly Cell[] {
+  const modes = parseModes(settings.modes)
+  const counts = settings.growth?.split(',').map(Number) ?? []
+  return [
+    ...makeCells(modes).filter((cell) => isWanted(settings, cell.name)),
+    ...modes.flatMap((mode) => (settings.churn ? churnCells(mode) : [])),
+    ...modes.flatMap((mode) => (settings.crowd ? connectionGrowthCells(mode) : [])),
+    ...modes.flatMap((mode) => objectGrowthCells(mode, counts)),
+  ]
+}
+
+async function measure(settings: Settings, server: MeasuredServer, cell: Cell): Promise<CellResult> {
+  process.stderr.write(`${cell.name}, ${cell.mode} …\n`)
+  return await runCell(cell, {
+    client: clientOptions(server, settings.region),
+    pids: server.pids,
+    secondsPerCell: Number(settings.seconds),
+    warmupSeconds: Number(settings.warmup),
+  })
+}
+
+/** The same two requests to a listener that does nothing: what is left for the server's own work. */
+async function measureBare(settings: Settings, like: MeasuredServer): Promise<CellResult[]> {
+  const bare = await startBareListener({ root: repositoryRoot(), runtime: resolveRuntime(settings.runtime) }, like)
+  try {
+    const results: CellResult[] = []
+    for (const method of ['HEAD', 'GET'] as const) {
+      const work: Cell['work'] = async (client) => {
+        await client.send({ method, bucket: benchBucket, name: 'bare' })
+        return { bytes: 0 }
+      }
+      const name = `${bareName}, ${method === 'GET' ? 'GET 4 KiB' : method}`
+      results.push(await measure(settings, bare, { name, mode: 'none', connections: 32, unit: 'operations', work }))
+    }
+    return results
+  } finally {
+    await bare.stop()
+  }
+}
+
+function report(settings: Settings, args: readonly string[], results: readonly CellResult[]): void {
+  const table = `${machine(settings)}\n\n${formatTable(results)}\n`
+  process.stdout.write(table)
+  if (settings.json !== undefined) {
+    writeFileSync(settings.json, `${JSON.stringify({ machine: machine(settings), results }, null, 2)}\n`)
+  }
+  if (settings.write !== undefined) writeFileSync(settings.write, performancePage(args, table))
 }
 
 function parseModes(text: string): readonly EncryptionMode[] {
@@ -161,7 +219,15 @@ function repositoryRoot(): string {
 
 function resolveRuntime(name: string): string {
   if (name === 'node') return process.versions.bun === undefined ? process.execPath : 'node'
-  return name === 'bun' ? join(repositoryRoot(), 'node_modules/.bin/bun') : name
+  return name === 'bun' ? bunProgram() : name
+}
+
+/** As scripts/runtime.mjs finds it: a link in `.bin` would be a script of Node.js where install scripts did not run. */
+function bunProgram(): string {
+  const root = repositoryRoot()
+  const platforms = join(root, 'node_modules/@oven')
+  const found = existsSync(platforms) ? readdirSync(platforms).map((name) => join(platforms, name, 'bin/bun')) : []
+  return found.find((file) => existsSync(file)) ?? join(root, 'node_modules/bun/bin/bun.exe')
 }
 
 function machine(settings: Settings): string {

@@ -20,6 +20,8 @@ export interface MeasuredServer {
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly ca?: string
+  /** Where its certificate and key are; undefined for a server elsewhere. */
+  readonly certs?: string
   /** Process ids whose processor time counts as the server's; empty for a server elsewhere. */
   readonly pids: () => readonly number[]
   readonly stop: () => Promise<void>
@@ -85,11 +87,25 @@ export async function startServer(options: StartOptions): Promise<MeasuredServer
   }
   try {
     const ca = await waitUntilReady(url, data, child)
-    return { url, accessKeyId, secretAccessKey, ca, pids: () => [child.pid ?? 0], stop }
+    return { url, accessKeyId, secretAccessKey, ca, certs: join(data, 'certs'), pids: () => [child.pid ?? 0], stop }
   } catch (error) {
     await stop()
     throw new Error(`the server did not start: ${complaints}`, { cause: error })
   }
+}
+
+/** Starts the bare listener of `bare-listener.ts` with another server's certificate. */
+export async function startBareListener(
+  options: Pick<StartOptions, 'root' | 'runtime'>,
+  like: MeasuredServer,
+): Promise<MeasuredServer> {
+  const program = join(options.root, 'bench/dist/bare-listener.js')
+  const child = spawn(options.runtime, [program, like.certs ?? ''], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const port = await new Promise<number>((resolve, reject) => {
+    child.stdout.once('data', (line: Buffer) => resolve(Number(line.toString())))
+    child.once('exit', () => reject(new Error('the bare listener did not start')))
+  })
+  return { ...like, url: new URL(`https://127.0.0.1:${port}`), pids: () => [child.pid ?? 0], stop: () => ended(child) }
 }
 
 async function ended(child: ChildProcess): Promise<void> {

@@ -46,3 +46,24 @@ function whole(value: number): string {
     .toString()
     .replace(/\B(?=(\d{3})+$)/g, ',')
 }
+
+/** A page of the documents around a table. @param args what the bench was called with */
+export function performancePage(args: readonly string[], table: string): string {
+  const quoted = args.map((arg) => (/^[\w./,-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`))
+  return [
+    '# Performance',
+    '',
+    'Written by the bench itself: do not edit.',
+    '',
+    '```',
+    `npm run bench -- ${quoted.join(' ')}`,
+    '```',
+    '',
+    'Figures per CPU second are per second of the user and system time of the server and all its threads in the timed phase. The load generator',
+    'is another process on the same cores, speaks TLS on kept-alive connections and signs every request. Everything durable: an acknowledged write is',
+    'synced. The bare listener is `node:https` of the same runtime that answers at once: no server on it can do more. Memory is anonymous',
+    'memory, the highest seen.',
+    '',
+    table,
+  ].join('\n')
+}
