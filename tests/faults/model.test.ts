@@ -7,7 +7,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { RecordSealer } from '@strongroom/crypto'
-import { createEngine } from '@strongroom/engine'
+import { createEngine, type Engine } from '@strongroom/engine'
 import { KeyService, MemoryKeyStore } from '@strongroom/kms'
 import { fsck } from '@strongroom/maintenance'
 import { errorEntry } from '@strongroom/s3'
@@ -36,7 +36,11 @@ const testMs = isLong ? 24 * 3_600_000 : 120_000
 const statusOf = (code: string): number => errorEntry(code)?.status ?? 0
 
 /** A run over an engine of its own. Resolves with the number of requests. @throws Difference */
-async function runOnEngine(seed: number, batches: readonly Batch[]): Promise<number> {
+async function runOnEngine(
+  seed: number,
+  batches: readonly Batch[],
+  plant: (engine: Engine) => Engine = (engine) => engine,
+): Promise<number> {
   const defaultEncryption = seed % 3 === 0 ? 'none' : 'sse-s3'
   const metadata = new JitteryStore(seed)
   const plainDataKeys = { currentId: 1, keys: new Map([[1, randomBytes(32)]]) }
@@ -61,7 +65,7 @@ async function runOnEngine(seed: number, batches: readonly Batch[]): Promise<num
     const onCrowd = (isCrowded: boolean) => {
       metadata.isCalm = !isCrowded
     }
-    const episode = new Episode(new EnginePort(engine, requester), {
+    const episode = new Episode(new EnginePort(plant(engine), requester), {
       bucketNames: ['first', 'second', 'third'],
       hasLarge: seed % 6 === 0,
       defaultEncryption,
@@ -80,9 +84,13 @@ async function runOnEngine(seed: number, batches: readonly Batch[]): Promise<num
   }
 }
 
-async function tried(seed: number, batches: readonly Batch[]): Promise<Difference | undefined> {
+async function tried(
+  seed: number,
+  batches: readonly Batch[],
+  plant?: (engine: Engine) => Engine,
+): Promise<Difference | undefined> {
   try {
-    await runOnEngine(seed, batches)
+    await runOnEngine(seed, batches, plant)
     return undefined
   } catch (error) {
     if (error instanceof Difference) return error
@@ -109,11 +117,70 @@ async function episodes(
   const untilMs = Date.now() + milliseconds
   let done = 0
   const isOver = () => (isLong ? done >= requests : Date.now() >= untilMs)
-  for (let seed = firstSeed; !isOver(); seed = (seed + 1) >>> 0) done += await run(seed)
+  for (let seed = firstSeed; !isOver(); seed = (seed + 1) >>> 0) {
+    const before = done
+    done += await run(seed)
+    if (isLong && Math.floor(before / 10_000) < Math.floor(done / 10_000)) console.log(`${done} requests`)
+  }
   return done
 }
 
+/** An engine with another method in the place of one. */
+const withMethod =
+  <K extends keyof Engine>(name: K, method: (engine: Engine) => Engine[K]) =>
+  (engine: Engine): Engine =>
+    new Proxy(engine, {
+      get: (target, key) => {
+        if (key === name) return method(engine)
+        const own: unknown = Reflect.get(target, key)
+        return typeof own === 'function' ? own.bind(engine) : own
+      },
+    })
+
+/** Mistakes that a server could make. */
+const mistakes: Readonly<Record<string, (engine: Engine) => Engine>> = {
+  'forgets the conditions of a PUT': withMethod('putObject', (engine) => (input) => {
+    const { conditions: _, ...rest } = input
+    return engine.putObject(rest)
+  }),
+  'leaves out the last name of a full page': withMethod('listObjects', (engine) => async (input) => {
+    const page = await engine.listObjects(input)
+    return page.truncated && page.items.length > 1
+      ? { ...page, items: page.items.slice(0, -1), truncated: false }
+      : page
+  }),
+  'deletes the current version in the place of the one that is named': withMethod(
+    'deleteObject',
+    (engine) => (input) => {
+      const { versionId: _, ...rest } = input
+      return engine.deleteObject(rest)
+    },
+  ),
+  'reads one byte too few of a range': withMethod('getObject', (engine) => (input) => {
+    const { range } = input
+    const isBounded = range !== undefined && 'first' in range && range.last !== undefined && range.last > range.first
+    return engine.getObject(
+      isBounded ? { ...input, range: { first: range.first, last: (range.last ?? 1) - 1 } } : input,
+    )
+  }),
+  'copies the old tags where new ones are given': withMethod('copyObject', (engine) => (input) => {
+    const { tags: _, ...rest } = input
+    return engine.copyObject(rest)
+  }),
+}
+
 describe('the model', () => {
+  it.each(Object.keys(mistakes))(
+    'notices a server that %s',
+    async (name) => {
+      for (let seed = 1; seed < 6; seed += 1) {
+        if (await tried(seed, drawBatches(seed, 150), mistakes[name])) return
+      }
+      expect.unreachable('nothing was noticed')
+    },
+    60_000,
+  )
+
   it('agrees with the engine on everything visible', { timeout: testMs }, async () => {
     const done = await episodes(wanted * (1 - networkShare), boxMs.engine, async (seed) => {
       const batches = drawBatches(seed, batchesPerEpisode)
