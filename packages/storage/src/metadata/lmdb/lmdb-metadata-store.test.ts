@@ -259,6 +259,23 @@ describe('transactions that fail', () => {
     await store.close()
   })
 
+  test('an LMDB that has given up ends the process at the first snapshot that meets it', async () => {
+    const { environment } = fakeEnvironment(new Error('unused'))
+    const root = {
+      ...environment.root,
+      useReadTransaction: () => {
+        throw Object.assign(new Error('MDB_PANIC'), { code: -30795 })
+      },
+    }
+    const fatal: StorageError[] = []
+    const store = new LmdbMetadataStore({ ...environment, root }, '/nowhere', { onFatal: (error) => fatal.push(error) })
+    for (let i = 0; i < 2; i++) {
+      expect(() => store.snapshot()).toThrow(expect.objectContaining({ code: 'unavailable' }))
+    }
+    expect(fatal).toHaveLength(1)
+    await store.close()
+  })
+
   test('a write that fails half-way ends the process before the transaction can commit, and the store takes no more work', async () => {
     const { environment, log } = fakeEnvironment(Object.assign(new Error('page not found'), { code: -30797 }))
     const fatal: StorageError[] = []

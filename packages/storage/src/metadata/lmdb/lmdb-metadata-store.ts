@@ -128,7 +128,9 @@ export class LmdbMetadataStore implements MetadataStore {
       this.#snapshots.add(snapshot)
       return snapshot
     } catch (error) {
-      throw storageErrorOf(error, 'cannot begin a snapshot')
+      const failure = storageErrorOf(error, 'cannot begin a snapshot')
+      this.#dieOfPanic(failure, failure)
+      throw failure
     }
   }
 
@@ -240,15 +242,23 @@ export class LmdbMetadataStore implements MetadataStore {
 
   /** A commit that failed may have been the one that LMDB does not get over: only asking tells. */
   #dieIfPanicked(failure: StorageError): void {
-    let cause: unknown = failure
     try {
       const { root, state } = this.#environment
       root.resetReadTxn()
-      state.getBinaryFast(probeKey)
+      const transaction = root.useReadTransaction()
+      try {
+        state.getBinaryFast(probeKey, { transaction })
+      } finally {
+        transaction.done()
+      }
+      this.#dieOfPanic(failure, failure)
     } catch (error) {
-      cause = error
+      this.#dieOfPanic(error, failure)
     }
-    if (!isPanic(cause) || this.#fatal !== undefined) return
+  }
+
+  #dieOfPanic(symptom: unknown, failure: StorageError): void {
+    if (!isPanic(symptom) || this.#fatal !== undefined) return
     const message =
       'the metadata store could not write which state is current, and answers no more until it is opened anew'
     this.#die(new StorageError('unavailable', message, { cause: failure }))
