@@ -92,7 +92,11 @@ const shortEscapes = new Map([
   ['\t', '\\t'],
 ])
 
+/** The same characters, for a look that makes nothing: almost no text holds one. */
+const anyEscaped = new RegExp(escaped.source)
+
 function quote(text: string): string {
+  if (!anyEscaped.test(text)) return `"${text}"`
   const body = text.replace(
     escaped,
     (character) => shortEscapes.get(character) ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
@@ -105,6 +109,10 @@ function quote(text: string): string {
  * data of the KMS call and, in base64, what is stored and echoed.
  */
 export function formatContext(context: EncryptionContext): Buffer {
+  if (context.size === 1) {
+    // What the KMS is told of most objects: S3's own ARN and nothing else.
+    for (const [name, value] of context) return Buffer.from(`{${quote(name)}:${quote(value)}}`, 'utf8')
+  }
   const entries = [...context].map(([name, value]) => ({ bytes: Buffer.from(name, 'utf8'), name, value }))
   entries.sort((a, b) => a.bytes.compare(b.bytes))
   return Buffer.from(`{${entries.map(({ name, value }) => `${quote(name)}:${quote(value)}`).join(',')}}`, 'utf8')
