@@ -47,7 +47,7 @@ export class Section {
     this.path = path
     this.node = node
     this.isPresent = node !== undefined
-    if (node !== undefined) this.#take(node, 0)
+    if (node !== undefined) this.#take(node)
   }
 
   /** `tls.key` for `key`. */
@@ -176,17 +176,18 @@ export class Section {
     return this.source.resolve(this.#entries.get(key)?.value)
   }
 
-  /** Settings of this mapping, and those merged in by `<<` where it has none of that name. */
-  #take(node: YAMLMap, depth: number): void {
-    const merged: YAMLMap[] = []
-    for (const { key, value } of node.items) {
-      if (!isScalar(key)) continue
-      const name = this.source.literal(key)
-      if (name === '<<' && key.type === 'PLAIN') merged.push(...this.#merged(value))
-      else if (!this.#entries.has(name)) this.#entries.set(name, { key, value })
+  /** Settings of this mapping, and those merged in by `<<` where it has none of that name. Each mapping is taken once. */
+  #take(root: YAMLMap): void {
+    const taken = new Set<YAMLMap>([root])
+    for (const node of taken) {
+      for (const { key, value } of node.items) {
+        if (!isScalar(key)) continue
+        const name = this.source.literal(key)
+        if (name === '<<' && key.type === 'PLAIN') for (const other of this.#merged(value)) taken.add(other)
+        else if (!this.#entries.has(name)) this.#entries.set(name, { key, value })
+        else if (node === root) this.source.problem(key, this.nameOf(name), 'this key stands here twice')
+      }
     }
-    if (depth > 10) return
-    for (const other of merged) this.#take(other, depth + 1)
   }
 
   #merged(value: unknown): YAMLMap[] {

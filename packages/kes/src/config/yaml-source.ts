@@ -16,6 +16,7 @@ import {
   type Node,
   parseAllDocuments,
   type Scalar,
+  visit,
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml'
@@ -38,7 +39,8 @@ export class YamlSource {
   readonly notices: string[] = []
   readonly root: YAMLMap | undefined
   readonly #lines = new LineCounter()
-  readonly #document: Document.Parsed | undefined
+  /** What each alias stands for: the library looks through the whole document for every one of them. */
+  readonly #targets: ReadonlyMap<Alias, Node>
   readonly #environment: Environment
 
   constructor(text: string, file: string, environment: Environment) {
@@ -47,8 +49,8 @@ export class YamlSource {
     if (text.length > maxConfigLength) {
       throw new KesError('invalid-config', `${file}: longer than ${maxConfigLength} characters`)
     }
-    const [document] = [...parseAllDocuments(text, { lineCounter: this.#lines, uniqueKeys: true, logLevel: 'silent' })]
-    this.#document = document
+    const document = parseFirst(text, file, this.#lines)
+    this.#targets = document === undefined ? new Map() : aliasTargets(document)
     for (const error of document?.errors ?? []) {
       this.problem(
         error.pos[0],
@@ -72,7 +74,7 @@ export class YamlSource {
   /** Follows aliases. `undefined` for what is absent or null. */
   resolve(value: unknown): YamlNode | undefined {
     if (!isNode(value)) return undefined
-    const node = isAlias(value) ? this.#target(value) : value
+    const node = isAlias(value) ? this.#targets.get(value) : value
     if (node === undefined || (isScalar(node) && isNull(node))) return undefined
     return isScalar(node) || isMap(node) || isSeq(node) ? node : undefined
   }
@@ -104,14 +106,37 @@ export class YamlSource {
     return undefined
   }
 
-  #target(alias: Alias): Node | undefined {
-    return this.#document === undefined ? undefined : alias.resolve(this.#document)
-  }
-
   #where(at: Node | number | undefined): string {
     const offset = typeof at === 'number' ? at : (at?.range?.[0] ?? 0)
     return `${this.file}:${this.#lines.linePos(offset).line || 1}`
   }
+}
+
+function parseFirst(text: string, file: string, lineCounter: LineCounter): Document.Parsed | undefined {
+  try {
+    const [document] = [...parseAllDocuments(text, { lineCounter, uniqueKeys: false, logLevel: 'silent' })]
+    return document
+  } catch (cause) {
+    // The library recurses into what is nested.
+    if (cause instanceof RangeError) throw new KesError('invalid-config', `${file}: nested too deeply`, { cause })
+    throw cause
+  }
+}
+
+/** An alias stands for the last node before it that has its anchor. */
+function aliasTargets(document: Document.Parsed): ReadonlyMap<Alias, Node> {
+  const anchors = new Map<string, Node>()
+  const targets = new Map<Alias, Node>()
+  visit(document, {
+    Alias: (_, alias) => {
+      const target = anchors.get(alias.source)
+      if (target !== undefined) targets.set(alias, target)
+    },
+    Value: (_, node) => {
+      if (node.anchor !== undefined) anchors.set(node.anchor, node)
+    },
+  })
+  return targets
 }
 
 /** What the file says of a scalar, as text: `on` stays `on`, `007` stays `007`. */
