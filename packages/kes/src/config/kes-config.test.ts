@@ -117,6 +117,8 @@ describe('hostile config files', () => {
 
   it.each([
     ['nested too deeply', `a: ${'['.repeat(50_000)}`],
+    ['nested on one line', `a:\n  ${'- '.repeat(50_000)}`],
+    ['nested by indentation', Array.from({ length: 1_000 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')],
     [
       'aliases of aliases',
       `a0: &a0 {x: 1}\n${Array.from({ length: 40 }, (_, i) => `a${i + 1}: &a${i + 1} {${'<<: *a'.concat(String(i), ', ').repeat(2)}}`).join('\n')}\npolicy: *a40`,

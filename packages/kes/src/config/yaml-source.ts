@@ -25,6 +25,11 @@ import { KesError } from '../kes-error.ts'
 /** Longest config file that is read, in characters. */
 export const maxConfigLength = 1_048_576
 
+const maxDepth = 200
+
+/** `- - - …`: one level for each, all on one line. */
+const compactNesting = /(?:[-?:][ \t]+){50}/
+
 /** Values of the environment. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -112,12 +117,28 @@ export class YamlSource {
   }
 }
 
+/**
+ * The library recurses into what is nested and takes quadratic time for it. Brackets are counted without looking at quotes
+ * and comments: no config comes near the limit, whatever its texts are.
+ */
+function isNestedTooDeeply(text: string): boolean {
+  let depth = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 0x5b || code === 0x7b) depth++
+    else if (code === 0x5d || code === 0x7d) depth--
+    if (depth > maxDepth) return true
+  }
+  return compactNesting.test(text)
+}
+
 function parseFirst(text: string, file: string, lineCounter: LineCounter): Document.Parsed | undefined {
+  if (isNestedTooDeeply(text)) throw new KesError('invalid-config', `${file}: nested too deeply`)
   try {
     const [document] = [...parseAllDocuments(text, { lineCounter, uniqueKeys: false, logLevel: 'silent' })]
     return document
   } catch (cause) {
-    // The library recurses into what is nested.
+    // Indented to the depth of the stack.
     if (cause instanceof RangeError) throw new KesError('invalid-config', `${file}: nested too deeply`, { cause })
     throw cause
   }
