@@ -210,10 +210,17 @@ export function parseCredential(
   kind: 'header' | 'query',
   options: AuthorizationOptions,
 ): { readonly accessKeyId: string; readonly scope: CredentialScope } {
-  const parts = credential.length > maxFieldLength ? [] : credential.split('/')
-  const [date, region, service, terminal] = parts.slice(-4)
-  const accessKeyId = parts.slice(0, -4).join('/')
-  if (date === undefined || region === undefined || service === undefined || terminal === undefined || !accessKeyId) {
+  // From the end, without a list of parts: this is on the way of every request.
+  const beforeTerminal = slashBefore(credential, credential.length > maxFieldLength ? 0 : credential.length)
+  const beforeService = slashBefore(credential, beforeTerminal)
+  const beforeRegion = slashBefore(credential, beforeService)
+  const beforeDate = slashBefore(credential, beforeRegion)
+  const accessKeyId = credential.slice(0, Math.max(beforeDate, 0))
+  const date = credential.slice(beforeDate + 1, beforeRegion)
+  const region = credential.slice(beforeRegion + 1, beforeService)
+  const service = credential.slice(beforeService + 1, beforeTerminal)
+  const terminal = credential.slice(beforeTerminal + 1)
+  if (accessKeyId === '') {
     const form = 'expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
     throw malformed(kind, 'Credential', `the Credential is mal-formed; ${form}`)
   }
@@ -239,6 +246,11 @@ export function parseCredential(
     throw malformed(kind, 'Credential', `incorrect terminal "${terminal}". This endpoint uses "aws4_request".`)
   }
   return { accessKeyId, scope: { date, region, service } }
+}
+
+/** Where the last slash before `end` is; -1 if there is none, or none before that. */
+function slashBefore(text: string, end: number): number {
+  return end <= 0 ? -1 : text.lastIndexOf('/', end - 1)
 }
 
 function parseSignedHeaders(list: string, kind: 'header' | 'query'): readonly string[] {

@@ -49,9 +49,11 @@ function checkDistinct(keys: readonly Uint8Array[]): void {
 
 function areDistinctInPairs(keys: readonly Uint8Array[]): boolean {
   for (let i = 1; i < keys.length; i++) {
+    const a = keys[i]
+    if (a === undefined) continue
     for (let j = 0; j < i; j++) {
-      const [a, b] = [keys[i], keys[j]]
-      if (a !== undefined && b !== undefined && a.length === b.length && compareBytes(a, b) === 0) return false
+      const b = keys[j]
+      if (b !== undefined && a.length === b.length && a[0] === b[0] && compareBytes(a, b) === 0) return false
     }
   }
   return true
