@@ -72,7 +72,18 @@ async function leaveGarbage(): Promise<void> {
   }
 }
 
-const entriesOf = (tag: string): Entry[] => [...whole].filter(([id]) => id.startsWith(tag)).map(([, entry]) => entry)
+/**
+ * Entries of a kind in the order in which they were first written: ids are random, and with them the order of keys. Of
+ * accounts the last comes first: it is the one whose key is asked with.
+ */
+function entriesOf(tag: string): Entry[] {
+  const ids = [...history.keys()].filter((id) => id.startsWith(tag))
+  if (tag.startsWith('6')) ids.reverse()
+  return ids.flatMap((id) => {
+    const entry = whole.get(id)
+    return entry ? [entry] : []
+  })
+}
 
 const historyOf = (tag: string) => new Map([...history].filter(([id]) => id.startsWith(tag)))
 

@@ -33,6 +33,8 @@ export const undetected: Readonly<Record<string, string>> = {
   'account name: delete':
     'As above: nothing but the making of a second account of that name looks at it. fsck knows the records of accounts only as entries.',
   'account: delete': 'As above: the list of accounts lacks one. What it owns stays, and its keys work on.',
+  'format stamp of the metadata: cut': 'Of the line end. Every other cut is refused.',
+  'format stamp: cut': 'Of the line end. Every other cut is refused.',
   'garbage blob: delete':
     'Only a note of what is to be removed. Where the data is still there, fsck names it (`leftover-blob`, `leftover-data`); here it was gone.',
   'garbage blob: put back':
