@@ -12,7 +12,9 @@ import { type ClientIdentity, type CredentialsSource, credentialsSource, type Ke
 import { EndpointPool, type KesEndpoint, parseEndpoint } from './endpoints.ts'
 import { ExchangeError, type KesAnswer, type KesRequest, KesTransport, type TransportOptions } from './transport.ts'
 
-export interface KesClientOptions extends TransportOptions {
+export interface KesClientOptions extends Omit<TransportOptions, 'ca'> {
+  /** PEM certificates trusted beside the runtime's; a function is asked again at each reload. */
+  readonly ca?: readonly string[] | (() => Promise<readonly string[]>)
   /** `https://host:7373`, `host:7373` or `host`. */
   readonly endpoints: readonly string[]
   readonly credentials: KesCredentials
@@ -64,19 +66,19 @@ export class KesConnection {
   readonly #dependencies: KesClientDependencies
   readonly #timer: NodeJS.Timeout | undefined
   #transport: KesTransport
-  #identity: ClientIdentity
+  #trust: Trust
 
   private constructor(
     options: KesClientOptions,
     dependencies: KesClientDependencies,
     source: CredentialsSource,
-    identity: ClientIdentity,
+    trust: Trust,
   ) {
     this.#options = options
     this.#dependencies = dependencies
     this.#source = source
-    this.#identity = identity
-    this.#transport = new KesTransport(identity, options)
+    this.#trust = trust
+    this.#transport = transportFor(trust, options)
     const { restMs } = options
     this.#pool = new EndpointPool(options.endpoints.map(parseEndpoint), {
       ...dependencies,
@@ -90,12 +92,12 @@ export class KesConnection {
   static async open(options: KesClientOptions, given: Partial<KesClientDependencies> = {}): Promise<KesConnection> {
     const dependencies = { now: Date.now, random: Math.random, sleep: (ms: number) => sleep(ms), ...given }
     const source = credentialsSource(options.credentials, dependencies.now)
-    return new KesConnection(options, dependencies, source, await source.load())
+    return new KesConnection(options, dependencies, source, await loadTrust(source, options))
   }
 
   /** Whom servers take this client for. */
   get identity(): string {
-    return this.#identity.identity
+    return this.#trust.identity.identity
   }
 
   /** The servers, and those that are left alone at the moment. */
@@ -103,13 +105,13 @@ export class KesConnection {
     return { all: this.#pool.endpoints, resting: this.#pool.resting() }
   }
 
-  /** Reads the certificate again. Requests in flight end as they began. @throws KesError `invalid-credentials` */
+  /** Reads certificates and CAs again. Requests in flight end as they began. @throws KesError `invalid-credentials` */
   async reload(): Promise<void> {
-    const identity = await this.#source.load()
-    if (identity.cert === this.#identity.cert && identity.key === this.#identity.key) return
+    const trust = await loadTrust(this.#source, this.#options)
+    if (isSameTrust(trust, this.#trust)) return
     const old = this.#transport
-    this.#identity = identity
-    this.#transport = new KesTransport(identity, this.#options)
+    this.#trust = trust
+    this.#transport = transportFor(trust, this.#options)
     old.retire()
   }
 
@@ -203,6 +205,22 @@ export class KesConnection {
     }
   }
 }
+
+/** Whom to be, and whom to believe. */
+interface Trust {
+  readonly identity: ClientIdentity
+  readonly ca: readonly string[]
+}
+
+async function loadTrust(source: CredentialsSource, { ca = [] }: KesClientOptions): Promise<Trust> {
+  return { identity: await source.load(), ca: typeof ca === 'function' ? await ca() : ca }
+}
+
+const isSameTrust = (a: Trust, b: Trust): boolean =>
+  a.identity.cert === b.identity.cert && a.identity.key === b.identity.key && a.ca.join() === b.ca.join()
+
+const transportFor = ({ identity, ca }: Trust, options: KesClientOptions): KesTransport =>
+  new KesTransport(identity, { ...options, ca })
 
 /** Longest time that a timer takes. */
 const maxTimerMs = 2_147_483_647
