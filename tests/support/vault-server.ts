@@ -163,6 +163,11 @@ export class VaultServer {
 
   #kv2(request: VendorRequest, area: string, path: string): VendorAnswer {
     const versions = this.kv2.get(path)
+    if (area === 'detailed-metadata' && this.#options.listsByPages === true) {
+      return this.#list(request, [...this.kv2.keys()], path, (name) =>
+        this.kv2.get(path === '' ? name : `${path}/${name}`),
+      )
+    }
     if (area === 'metadata') {
       if (request.query.get('list') === 'true') return this.#list(request, [...this.kv2.keys()], path)
       if (request.method !== 'DELETE') return fail(405, 'unsupported operation')
@@ -204,7 +209,12 @@ export class VaultServer {
     return ok(metadataOf(added, added.length))
   }
 
-  #list({ query }: VendorRequest, paths: readonly string[], directory: string): VendorAnswer {
+  #list(
+    { query }: VendorRequest,
+    paths: readonly string[],
+    directory: string,
+    versionsOf?: (name: string) => readonly Version[] | undefined,
+  ): VendorAnswer {
     const under = directory === '' ? '' : `${directory}/`
     const names = paths.filter((path) => path.startsWith(under)).map((path) => nextSegment(path.slice(under.length)))
     const all = [...new Set(names)].sort()
@@ -216,8 +226,19 @@ export class VaultServer {
     if (this.#options.listsByPages !== true) return ok({ keys: all })
     const limit = Number(query.get('limit') ?? 0)
     const left = all.filter((name) => name > (query.get('after') ?? ''))
-    return ok({ keys: limit > 0 ? left.slice(0, limit) : left })
+    const keys = limit > 0 ? left.slice(0, limit) : left
+    if (versionsOf === undefined) return ok({ keys })
+    return ok({ keys, key_info: Object.fromEntries(keys.map((name) => [name, details(versionsOf(name) ?? [])])) })
   }
+}
+
+/** As OpenBao's `detailed-metadata` has it. */
+function details(versions: readonly Version[]): Readonly<Record<string, unknown>> {
+  const known = versions.map(({ deletionTime, isDestroyed }, at) => [
+    String(at + 1),
+    { created_time: '2026-01-01T00:00:00Z', deletion_time: deletionTime, destroyed: isDestroyed },
+  ])
+  return { current_version: versions.length, versions: Object.fromEntries(known) }
 }
 
 function nextSegment(path: string): string {

@@ -15,7 +15,7 @@ import type { StoreRequest } from '../store-client.ts'
 import { StoreError } from '../store-error.ts'
 import { textOfValue } from '../stored-text.ts'
 import { readVaultEntry, type VaultEntry } from './vault-entry.ts'
-import { listVaultNames } from './vault-listing.ts'
+import { listVaultPages } from './vault-listing.ts'
 import type { VaultSession } from './vault-session.ts'
 import { openVaultValue, type VaultTransit } from './vault-transit.ts'
 
@@ -67,7 +67,7 @@ export class VaultKv1KeyStore implements KeyStore {
   }
 
   async *list(prefix: string): AsyncIterable<string> {
-    for await (const names of listVaultNames(this.#session, this.#directory, prefix)) yield* names
+    for await (const { names } of listVaultPages(this.#session, this.#directory, prefix)) yield* names
   }
 
   status(): Promise<{ readonly reachable: boolean; readonly detail?: string }> {

@@ -9,10 +9,10 @@ import { checkEntryName } from '../../entry-name.ts'
 import { KmsError } from '../../kms-error.ts'
 import { mapConcurrently } from '../concurrently.ts'
 import { createOnce } from '../create-once.ts'
-import type { StoreRequest } from '../store-client.ts'
+import { isObject, type StoreRequest } from '../store-client.ts'
 import { textOfValue } from '../stored-text.ts'
 import { readVaultEntry, type VaultEntry } from './vault-entry.ts'
-import { listVaultNames } from './vault-listing.ts'
+import { firstDetailedPage, listVaultPages } from './vault-listing.ts'
 import { type VaultSession, vaultErrors } from './vault-session.ts'
 import { openVaultValue, type VaultTransit } from './vault-transit.ts'
 
@@ -28,6 +28,8 @@ export class VaultKv2KeyStore implements KeyStore {
   readonly #mount: string
   readonly #prefix: string
   readonly #transit: VaultTransit | undefined
+  /** Until a listing shows that there are none: HashiCorp's Vault has none. */
+  #hasDetails = true
 
   /** `mount` and `prefix` are encoded. Owns the session. */
   constructor(session: VaultSession, mount: string, prefix: string, transit: VaultTransit | undefined) {
@@ -92,15 +94,19 @@ export class VaultKv2KeyStore implements KeyStore {
     }
   }
 
+  /** The listing shows deleted entries, too: OpenBao tells them in the same answer, Vault is asked for each name. */
   async *list(prefix: string): AsyncIterable<string> {
-    const directory = `${this.#mount}/metadata/${this.#prefix}`.replace(/\/$/, '')
-    for await (const names of listVaultNames(this.#session, directory, prefix)) {
-      const entries = await mapConcurrently(
-        names,
-        listingConcurrency,
-        async (name) => (await this.#look(name, 1)).state,
-      )
-      yield* names.filter((_, at) => entries[at] === 'present' || entries[at] === 'foreign')
+    const detailed = this.#directory('detailed-metadata')
+    const first = this.#hasDetails ? await firstDetailedPage(this.#session, detailed) : undefined
+    if (first === undefined) this.#hasDetails = false
+    const directory = first === undefined ? this.#directory('metadata') : detailed
+    for await (const { names, details } of listVaultPages(this.#session, directory, prefix, first)) {
+      const isThere = await mapConcurrently(names, listingConcurrency, async (name) => {
+        if (isSurelyThere(details?.[name])) return true
+        const { state } = await this.#look(name, 1)
+        return state === 'present' || state === 'foreign'
+      })
+      yield* names.filter((_, at) => isThere[at])
     }
   }
 
@@ -110,6 +116,10 @@ export class VaultKv2KeyStore implements KeyStore {
 
   async close(): Promise<void> {
     this.#session.close()
+  }
+
+  #directory(area: 'metadata' | 'detailed-metadata'): string {
+    return `${this.#mount}/${area}/${this.#prefix}`.slice(0, -1)
   }
 
   /** The write succeeds only where there was never anything: not even something deleted. */
@@ -171,6 +181,12 @@ export class VaultKv2KeyStore implements KeyStore {
   #right(area: 'data' | 'metadata' | 'delete' | 'undelete', name: string): string {
     return `${this.#mount}/${area}/${this.#prefix}${name}`
   }
+}
+
+/** Whether OpenBao's details say without doubt that version 1 is there. A deletion may also lie in the future. */
+function isSurelyThere(details: unknown): boolean {
+  const first = isObject(details) && isObject(details.versions) ? details.versions['1'] : undefined
+  return isObject(first) && first.deletion_time === '' && first.destroyed === false
 }
 
 const keyExists = (name: string): KmsError => new KmsError('key-exists', `key '${name}' already exists`)
