@@ -54,7 +54,7 @@ import { endlessSpace, withRoom } from './write-space.ts'
 /** What only the server and its maintenance see of an engine. */
 export interface EngineMaintenance {
   /** Makes the deployment's EK if the KMS lacks it. */
-  ensureDefaultKey(): Promise<void>
+  ensureDefaultKey(): Promise<boolean>
   /**
    * Ends the sessions of writers that are gone and removes what they left, and all garbage. To be called by the one
    * process that may: no other may be writing at this time, unless its session is named.

@@ -188,22 +188,42 @@ async function changeGrants(
   return describeKey(context, name)
 }
 
-/** The deployment's key is there before the first request: made if the KMS lacks it, recorded if it has no record. */
-export async function ensureDefaultKey(context: EngineContext): Promise<void> {
+/**
+ * The deployment's key is there before the first request: made if the KMS lacks it, recorded if it has no record. Resolves
+ * to whether it is there: a KMS that cannot be reached, or that refuses, does not keep the server from starting, because
+ * listings need no key (DESIGN 1, promise 5).
+ */
+export async function ensureDefaultKey(context: EngineContext): Promise<boolean> {
   const { name } = parseKeyId(context, context.settings.defaultKey)
-  let isNew = false
+  try {
+    const isNew = await makeIfMissing(context, name)
+    if (isNew === undefined) return false
+    await recordKey(context, name, context.settings.rootAccountId, { isNew })
+    return true
+  } catch (error) {
+    if (error instanceof KmsError) return false
+    throw error
+  }
+}
+
+/** Whether it was made now; `undefined` if it is lost. @throws KmsError */
+async function makeIfMissing(context: EngineContext, name: string): Promise<boolean | undefined> {
   try {
     await context.kms.describeKey(name)
+    return false
   } catch (error) {
-    // A KMS that cannot be reached does not keep the server from starting: listings need no key (DESIGN 1, promise 5).
-    if (!(error instanceof KmsError)) throw error
-    if (error.code !== 'key-not-found') return
-    // Its material is lost, or its store is not there yet: another key in its place would be taken for it.
-    if (await isKnown(context, name)) return
-    await context.kms.createKey(name)
-    isNew = true
+    if (!(error instanceof KmsError && error.code === 'key-not-found')) throw error
   }
-  await recordKey(context, name, context.settings.rootAccountId, { isNew })
+  // Its material is lost, or its store is not there yet: another key in its place would be taken for it.
+  if (await isKnown(context, name)) return undefined
+  try {
+    await context.kms.createKey(name)
+    return true
+  } catch (error) {
+    // Another node was faster.
+    if (error instanceof KmsError && error.code === 'key-exists') return false
+    throw error
+  }
 }
 
 /** Whether there is a live record of a key; one that cannot be read is none, nor is one whose deletion was cut short. */

@@ -9,16 +9,7 @@ import { writeSync } from 'node:fs'
 import { type Accounts, createAccounts, type RootCredentials } from '@strongroom/accounts'
 import { createRandomPool, loadChecksums, RecordSealer } from '@strongroom/crypto'
 import { createEngine, type MaintainedEngine } from '@strongroom/engine'
-import {
-  BoundedKms,
-  CachingKms,
-  deriveRootCredentials,
-  FilesKeyStore,
-  type Keyring,
-  KeyService,
-  type Kms,
-  SealedKeyStore,
-} from '@strongroom/kms'
+import { deriveRootCredentials, type Keyring, type Kms } from '@strongroom/kms'
 import { defaultMinFreeBytes, SpaceWatch } from '@strongroom/maintenance'
 import {
   type BlobStore,
@@ -29,8 +20,10 @@ import {
 } from '@strongroom/storage'
 import { Closers } from './closers.ts'
 import type { DataDirectory } from './data-directory.ts'
+import { openKeyService } from './key-service.ts'
 import type { Logger } from './log.ts'
 import { openOrCreateKeyring, type RootKeySource, rootKeySource } from './root-key-source.ts'
+import type { Environment } from './settings/read-environment.ts'
 import type { Settings } from './settings/setting-table.ts'
 import { importStaticKey } from './static-key.ts'
 
@@ -49,6 +42,8 @@ export interface Deployment {
   readonly engine: MaintainedEngine
   /** Of the first account: as set, or derived from the keyring. */
   readonly rootCredentials: RootCredentials
+  /** Reads again what the key service shows and believes. @throws ServerError `invalid-settings` */
+  reload(): Promise<void>
   close(): Promise<void>
 }
 
@@ -56,6 +51,8 @@ export interface DeploymentOptions {
   readonly log: Logger
   /** `$CREDENTIALS_DIRECTORY` of a service manager. */
   readonly credentialsDirectory?: string | undefined
+  /** What `${NAME}` stands for in the section `keystore`. Default: nothing. */
+  readonly environment?: Environment
   /** Told of every call to the key service. */
   readonly onKmsCall?: (operation: string, result: string, milliseconds: number) => void
 }
@@ -86,7 +83,7 @@ function dieAtOnce(error: StorageError): void {
 async function open(
   settings: Settings,
   directory: DataDirectory,
-  { log, credentialsDirectory, onKmsCall }: DeploymentOptions,
+  { log, credentialsDirectory, environment = {}, onKmsCall }: DeploymentOptions,
   closers: Closers,
 ): Promise<Omit<Deployment, 'close'>> {
   await loadChecksums()
@@ -103,7 +100,8 @@ async function open(
   closers.add('blob store', () => blobs.close())
 
   const space = await watchSpace(settings, { metadata, blobs }, log)
-  const kms = await openKms(settings, directory, keyring, onKmsCall)
+  const keyService = await openKeyService({ settings, directory, keyring, log, environment, onCall: onKmsCall })
+  const { kms } = keyService
   closers.add('key service', () => kms.close())
   if (settings.staticKey !== undefined) await importStaticKey(settings.staticKey, kms)
 
@@ -146,6 +144,7 @@ async function open(
     accounts,
     engine,
     rootCredentials,
+    reload: keyService.reload,
   }
 }
 
@@ -183,23 +182,6 @@ async function tellOfLostKey(engine: MaintainedEngine, name: string, log: Logger
   )
   if (state !== 'missing') return
   log.error({ key: name }, 'the key store lacks the default key: bring the store back, or import the key again')
-}
-
-/** The built-in key service over sealed files, bounded in time and load, with a cache of opened data keys in front. */
-async function openKms(
-  settings: Settings,
-  directory: DataDirectory,
-  keyring: Keyring,
-  observe: DeploymentOptions['onKmsCall'],
-): Promise<Kms> {
-  const keyStore = new SealedKeyStore(await FilesKeyStore.open(directory.keys), keyring.keyStoreKeys)
-  const bounded = new BoundedKms(new KeyService(keyStore, { createdBy: 'strongroom' }), {
-    timeoutMs: settings.kmsTimeout,
-    maxInFlight: settings.kmsConcurrency,
-    maxQueued: settings.kmsQueue,
-    ...(observe === undefined ? {} : { observe }),
-  })
-  return new CachingKms(bounded, { maxEntries: settings.dataKeyCacheEntries, maxAgeMs: settings.dataKeyCacheTime })
 }
 
 const configuredCredentials = ({ rootUser, rootPassword }: Settings): RootCredentials | undefined =>

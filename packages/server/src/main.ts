@@ -41,7 +41,8 @@ export async function main(args: readonly string[], options: MainOptions = {}): 
     openAdmin: (target) =>
       inWords(() => {
         const { settings } = resolve(argumentsOf(target))
-        return openAdmin(settings, { version, credentialsDirectory: process.env.CREDENTIALS_DIRECTORY })
+        const environment = process.env
+        return openAdmin(settings, { version, credentialsDirectory: environment.CREDENTIALS_DIRECTORY, environment })
       }),
     runServer: (given) => inWords(() => runServer(resolve(given), version, options.command ?? 'strongroom')),
     runBench: async (given) => {
@@ -129,6 +130,7 @@ async function runServer(resolved: ResolvedSettings, version: string, command: s
       version,
       log,
       credentialsDirectory: process.env.CREDENTIALS_DIRECTORY,
+      environment: process.env,
       ...(logsAccess ? { accessLog: lineWriter({ format, write }) } : {}),
     })
     announce(server, { version, command, target: targetOf(resolved), isTerminal, log })

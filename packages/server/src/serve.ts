@@ -23,6 +23,7 @@ import { adminChannel } from './admin/admin-channel.ts'
 import { LocalAdmin } from './admin/local-admin.ts'
 import { Closers } from './closers.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
+import { watchDefaultKey } from './default-key.ts'
 import { type Deployment, openDeployment } from './deployment.ts'
 import { createRouter } from './edge/router.ts'
 import { type FinishedRequest, s3Bridge } from './edge/s3-bridge.ts'
@@ -31,6 +32,7 @@ import { type InstanceLock, lockInstance } from './instance-lock.ts'
 import type { Logger } from './log.ts'
 import { ServerError } from './server-error.ts'
 import { createServerMetrics, type ServerMetrics, watchDeployment } from './server-metrics.ts'
+import type { Environment } from './settings/read-environment.ts'
 import type { ListenAddress } from './settings/setting-kinds.ts'
 import type { Settings } from './settings/setting-table.ts'
 import { setUpTls, type TlsSetup } from './tls-setup.ts'
@@ -42,6 +44,8 @@ export interface ServeOptions {
   readonly accessLog?: LogStream
   /** `$CREDENTIALS_DIRECTORY` of a service manager. */
   readonly credentialsDirectory?: string | undefined
+  /** What `${NAME}` stands for in the section `keystore`. Default: nothing. */
+  readonly environment?: Environment
 }
 
 export interface RunningServer {
@@ -50,7 +54,7 @@ export interface RunningServer {
   /** CA made for trying out. */
   readonly caFile?: string
   readonly deployment: Deployment
-  /** Reads the certificates again. */
+  /** Reads the certificates again, those for the key service, too. */
   reload(): Promise<void>
   /** Lets requests in flight end, then closes everything. */
   stop(): Promise<void>
@@ -87,7 +91,7 @@ async function start(
   closers: Closers,
   close: () => Promise<void>,
 ): Promise<RunningServer> {
-  const { log, version, credentialsDirectory } = options
+  const { log, version, credentialsDirectory, environment = {} } = options
   let endpoints: readonly string[] = []
   let isDraining = false
   const directory = await openDataDirectory(settings.data, { metadata: settings.metadata })
@@ -99,8 +103,9 @@ async function start(
 
   const serverMetrics = createServerMetrics()
   const onKmsCall = serverMetrics.onKmsCall
-  const deployment = await openDeployment(settings, directory, { log, credentialsDirectory, onKmsCall })
+  const deployment = await openDeployment(settings, directory, { log, credentialsDirectory, environment, onKmsCall })
   closers.add('deployment', () => deployment.close())
+  closers.add('default key', watchDefaultKey({ ...deployment, log }))
 
   const parts: Parts = { ...options, settings, directory, deployment, serverMetrics, isDraining: () => isDraining }
   const listener = await openListener(parts, certificates)
@@ -118,7 +123,10 @@ async function start(
     endpoints,
     ...caFile,
     deployment,
-    reload: () => certificates.reload(),
+    reload: async () => {
+      await certificates.reload()
+      await deployment.reload()
+    },
     stop: async () => {
       isDraining = true
       await close()

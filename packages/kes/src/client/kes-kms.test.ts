@@ -137,6 +137,22 @@ describe('a KES server as a KMS', () => {
     expect(await some.decrypt('k', 2, ciphertext, Buffer.from('{}'))).toEqual(plaintext)
   })
 
+  it('finds out by using a key what it may not be told of it', async () => {
+    const allow = ['/v1/key/create/*', '/v1/key/generate/*', '/v1/key/decrypt/*']
+    const server = await startServer({
+      policies: [{ name: 'minio', allow, deny: ['/v1/key/generate/denied'], identities: [user] }],
+    })
+    const [all, some] = [await connect(addressOf(server)), await connect(addressOf(server), userKey)]
+    open.push(server, all, some)
+    for (const name of ['k', 'denied']) await all.createKey(name)
+    await all.rotateKey('k')
+    expect(await some.describeKey('k')).toMatchObject({ state: 'enabled', currentVersion: 2, versions: [{}, {}] })
+    await expect(some.describeKey('missing')).rejects.toMatchObject({ code: 'key-not-found' })
+    await expect(some.describeKey('denied')).rejects.toMatchObject({ code: 'permission-denied' })
+    await all.lockKey('k')
+    expect(await some.describeKey('k')).toMatchObject({ state: 'locked' })
+  })
+
   it('says that a key is locked, which KES has no word for', async () => {
     const store: KeyStore = new MemoryKeyStore()
     const server = await startServer({ openKeyStore: async () => store })

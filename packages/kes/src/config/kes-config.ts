@@ -75,12 +75,16 @@ export function parseKesConfig(text: string, file: string, environment: Environm
 }
 
 /**
- * Reads nothing of a config file but its key store: what `migrate` needs.
+ * Reads nothing of a config file but its key store: what `migrate` needs, and a server that keeps its keys there. In the
+ * settings of such a server the section `keystore` may also stand under `kms`.
  *
  * @throws KesError `invalid-config`
  */
 export function parseKesStore(text: string, file: string, environment: Environment): KesStoreConfig {
-  return parse(text, file, environment, readStore)
+  return parse(text, file, environment, (root) => {
+    const group = root.has('keystore') ? root : root.section('kms')
+    return readStore(group.isPresent ? group : root)
+  })
 }
 
 function parse<T>(

@@ -211,6 +211,7 @@ const codes: Readonly<Record<string, readonly [code: AdminErrorCode, text?: stri
   'key-pending-deletion': ['refused'],
   'invalid-key': ['invalid'],
   'not-authentic': ['refused'],
+  unsupported: ['refused'],
   unreachable: ['unavailable'],
   busy: ['unavailable'],
   sealed: ['unavailable'],

@@ -11,6 +11,7 @@ import { openDeployment } from '../deployment.ts'
 import { endpointUrl } from '../endpoints.ts'
 import { lockInstance } from '../instance-lock.ts'
 import { createLog } from '../log.ts'
+import type { Environment } from '../settings/read-environment.ts'
 import type { Settings } from '../settings/setting-table.ts'
 import { LocalAdmin } from './local-admin.ts'
 
@@ -18,6 +19,8 @@ export interface OpenAdminOptions {
   readonly version: string
   /** `$CREDENTIALS_DIRECTORY` of a service manager. */
   readonly credentialsDirectory: string | undefined
+  /** What `${NAME}` stands for in the section `keystore`. */
+  readonly environment: Environment
 }
 
 /** @throws ServerError */
@@ -29,6 +32,7 @@ export async function openStopped(settings: Settings, options: OpenAdminOptions)
     const deployment = await openDeployment(settings, directory, {
       log,
       credentialsDirectory: options.credentialsDirectory,
+      environment: options.environment,
     })
     const caFile = join(directory.certs, 'ca.crt')
     return new LocalAdmin({

@@ -24,6 +24,7 @@ export function describeSettings(): string {
     '',
     'A setting is a line `name: value` in a YAML file (`--config FILE`, `STRONGROOM_CONFIG`, or `strongroom.yaml` in the working directory), an environment variable, or a flag of `strongroom server` (`npm start -- …`).',
     'Flags win over the environment, the environment over the file. An unknown or impossible setting stops the start and is named with its line.',
+    'The settings of the key service may also be grouped: `kms: { kes: { endpoints, apiKey, certFile, keyFile, keyPassword, ca } }`, or `kms: { keystore: … }` as in a config file of KES.',
     'Lists are YAML lists or separated by commas. A switch is also `--name` and `--no-name`. `strongroom server DIR` is `--data DIR`.',
   ]
   for (const group of groups) {
@@ -53,7 +54,9 @@ const minioSection = [
   '| `MINIO_KMS_SECRET_KEY`, `MINIO_KMS_SECRET_KEY_FILE` | `staticKey`: imported at start, and the default key. A file that is missing stops the start |',
   '| `MINIO_KMS_AUTO_ENCRYPTION` | `on`: `defaultEncryption: sse-kms`; `off`: `none` |',
   '| `MINIO_PROMETHEUS_AUTH_TYPE` | `public`: `metricsAccess: public` |',
-  '| `MINIO_KMS_KES_*` | refused: comes with the key service |',
+  '| `MINIO_KMS_KES_ENDPOINT`, `…_KEY_NAME` | `kesEndpoints`, `defaultKey` |',
+  '| `MINIO_KMS_KES_API_KEY`, or `…_CERT_FILE`, `…_KEY_FILE`, `…_KEY_PASSWORD` | `kesApiKey`, or `kesCertFile`, `kesKeyFile`, `kesKeyPassword` |',
+  '| `MINIO_KMS_KES_CAPATH` | `kesCa` |',
   '| `MINIO_KMS_SERVER`, `MINIO_KMS_ENCLAVE`, `MINIO_KMS_SSE_KEY`, `MINIO_KMS_API_KEY` | refused |',
   '| every other `MINIO_*` variable, `--console-address`, `--quiet`, `--anonymous` | listed at start as having no meaning here |',
 ]

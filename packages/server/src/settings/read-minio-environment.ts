@@ -25,6 +25,13 @@ const plainVariables: readonly (readonly [variable: string, name: SettingName])[
   ['MINIO_CERTS_DIR', 'certsDir'],
   ['MINIO_VOLUMES', 'data'],
   ['MINIO_KMS_SECRET_KEY', 'staticKey'],
+  ['MINIO_KMS_KES_ENDPOINT', 'kesEndpoints'],
+  ['MINIO_KMS_KES_KEY_NAME', 'defaultKey'],
+  ['MINIO_KMS_KES_API_KEY', 'kesApiKey'],
+  ['MINIO_KMS_KES_CERT_FILE', 'kesCertFile'],
+  ['MINIO_KMS_KES_KEY_FILE', 'kesKeyFile'],
+  ['MINIO_KMS_KES_KEY_PASSWORD', 'kesKeyPassword'],
+  ['MINIO_KMS_KES_CAPATH', 'kesCa'],
 ]
 
 /** Variables that name a file which holds the value. */
@@ -44,7 +51,7 @@ const wordVariables: Readonly<Record<string, readonly [name: SettingName, words:
 
 /** Variables without which the server would not do what was asked: starting all the same would be wrong. */
 const refusals: readonly (readonly [prefix: string, reason: string])[] = [
-  ['MINIO_KMS_KES_', 'keys in a KES server: this comes with the key service, and this release does not have it yet'],
+  ['MINIO_KMS_KES_', 'there is no such setting of a KES server'],
   ['MINIO_KMS_SERVER', 'keys in a MinIO KMS server: its protocol is not supported'],
   ['MINIO_KMS_ENCLAVE', 'keys in a MinIO KMS server: its protocol is not supported'],
   ['MINIO_KMS_SSE_KEY', 'keys in a MinIO KMS server: its protocol is not supported'],
@@ -100,6 +107,12 @@ export function readMinioEnvironment(environment: Environment, readTextFile: Rea
     const value = words[word]
     if (value === undefined) problems.push(`${variable}: expected ${Object.keys(words).join(' or ')}`)
     else take(name, value, variable)
+  }
+  const [kesEndpoint, kesKeyName] = [present('MINIO_KMS_KES_ENDPOINT'), present('MINIO_KMS_KES_KEY_NAME')]
+  if (kesEndpoint !== undefined && kesKeyName === undefined) {
+    problems.push('MINIO_KMS_KES_ENDPOINT: MINIO_KMS_KES_KEY_NAME, the default key, is missing')
+  } else if (kesEndpoint === undefined && kesKeyName !== undefined) {
+    problems.push('MINIO_KMS_KES_KEY_NAME: MINIO_KMS_KES_ENDPOINT is missing')
   }
   const refused = new Set<string>()
   for (const variable of Object.keys(environment)

@@ -131,6 +131,44 @@ describe('resolveSettings', () => {
   })
 })
 
+describe('the group kms', () => {
+  const withFile = (text: string) => ({ files: { 'strongroom.yaml': text } })
+
+  it('holds the settings of a KES server under their short names', () => {
+    const text = 'kms:\n  kes:\n    endpoints: [a:7373, b]\n    certFile: c\n    keyFile: k\n    ca: x\n'
+    expect(resolve(withFile(text)).settings).toMatchObject({
+      kesEndpoints: ['a:7373', 'b'],
+      kesCertFile: 'c',
+      kesKeyFile: 'k',
+      kesCa: 'x',
+    })
+  })
+
+  it('or the section of a key store, which is read from this file', () => {
+    expect(resolve(withFile('kms:\n  keystore:\n    fs:\n      path: x\n')).settings.keyStore).toBe('strongroom.yaml')
+  })
+
+  it.each([
+    ['kms: kes\n', 'strongroom.yaml:1: kms is a group of settings'],
+    ['kms:\n  vault: x\n', 'strongroom.yaml:2: kms takes kes or keystore, not "vault"'],
+    [
+      'kms:\n  kes:\n    endpoint: x\n',
+      'strongroom.yaml:3: unknown setting kms.kes.endpoint (did you mean endpoints?)',
+    ],
+    ['kms:\n  kes:\n    ca:\n', 'strongroom.yaml:3: kms.kes.ca has no value'],
+    ['kms:\n  kes:\n    endpoints: ["a b"]\n', 'strongroom.yaml:3: kesEndpoints ["a b"]: expected addresses'],
+  ])('says of %j what is wrong with it', (text, problem) => {
+    expect(problemsOf(withFile(text))).toContain(problem)
+  })
+
+  it('names one place for the keys', () => {
+    const text = 'kms:\n  kes:\n    endpoints: a\n    apiKey: kes:v1:'.concat('A'.repeat(44), '\n  keystore: {}\n')
+    expect(problemsOf(withFile(text))).toBe(
+      'strongroom.yaml:5: keys are in the KES servers of strongroom.yaml:3: one or the other',
+    )
+  })
+})
+
 describe('a MinIO environment', () => {
   const key = `my-key:${Buffer.alloc(32, 7).toString('base64')}`
 
@@ -172,13 +210,39 @@ describe('a MinIO environment', () => {
     expect(problemsOf({ environment, files })).toBe('MINIO_KMS_SECRET_KEY_FILE: there is no file /k')
   })
 
-  it('refuses a key server it cannot reach yet instead of starting without it', () => {
-    const problems = problemsOf({
-      environment: { MINIO_KMS_KES_ENDPOINT: 'https://kes:7373', MINIO_KMS_KES_KEY_NAME: 'k' },
+  it('names the KES servers, the default key and who this server is to them', () => {
+    const kes = { MINIO_KMS_KES_ENDPOINT: 'https://kes{1...2}:7373,https://k:7373', MINIO_KMS_KES_KEY_NAME: 'k' }
+    const pair = {
+      MINIO_KMS_KES_CERT_FILE: '/c',
+      MINIO_KMS_KES_KEY_FILE: '/k',
+      MINIO_KMS_KES_KEY_PASSWORD: 'p',
+      MINIO_KMS_KES_CAPATH: '/ca',
+    }
+    expect(resolve({ environment: { ...kes, ...pair } }).settings).toMatchObject({
+      kesEndpoints: ['https://kes{1...2}:7373', 'https://k:7373'],
+      defaultKey: 'k',
+      kesCertFile: '/c',
+      kesKeyFile: '/k',
+      kesKeyPassword: 'p',
+      kesCa: '/ca',
     })
-    expect(problems).toBe(
-      'MINIO_KMS_KES_ENDPOINT: keys in a KES server: this comes with the key service, and this release does not have it yet',
+    const MINIO_KMS_KES_API_KEY = `kes:v1:${'A'.repeat(44)}`
+    expect(resolve({ environment: { ...kes, MINIO_KMS_KES_API_KEY } }).settings.kesApiKey).toBe(MINIO_KMS_KES_API_KEY)
+    expect(problemsOf({ environment: { ...kes, ...pair, MINIO_KMS_KES_API_KEY } })).toContain('not both')
+    expect(problemsOf({ environment: kes })).toBe(
+      'MINIO_KMS_KES_ENDPOINT: kesApiKey is missing, or kesCertFile and kesKeyFile',
     )
+    expect(problemsOf({ environment: { ...kes, ...pair, MINIO_KMS_KES_KEY_NAME: '' } })).toBe(
+      'MINIO_KMS_KES_ENDPOINT: MINIO_KMS_KES_KEY_NAME, the default key, is missing',
+    )
+    expect(problemsOf({ environment: pair })).toContain('MINIO_KMS_KES_CERT_FILE, MINIO_KMS_KES_KEY_FILE')
+    expect(
+      problemsOf({ environment: { ...kes, ...pair, MINIO_KMS_SECRET_KEY: key, MINIO_KMS_KES_KEY_NAME: 'my-key' } }),
+    ).toBe('MINIO_KMS_SECRET_KEY: keys are in the KES servers of MINIO_KMS_KES_ENDPOINT: one or the other')
+  })
+
+  it('refuses what it cannot do instead of starting without it', () => {
+    expect(problemsOf({ environment: { MINIO_KMS_KES_ENDPOINTS: 'x' } })).toContain('no such setting')
     expect(problemsOf({ environment: { MINIO_KMS_SERVER: 'https://kms:7373' } })).toContain('not supported')
   })
 

@@ -106,5 +106,31 @@ function contradictions(settings: Settings, origins: ReadonlyMap<SettingName, st
   ) {
     found.push(`${where('staticKey')}: names another key than ${where('defaultKey')}`)
   }
+  found.push(...keyServiceContradictions(settings, where))
+  return found
+}
+
+const kesCredentials = ['kesApiKey', 'kesCertFile', 'kesKeyFile', 'kesKeyPassword', 'kesCa'] as const
+
+/** Keys are in one place, and there is one way to show who this server is. */
+function keyServiceContradictions(settings: Settings, where: (name: SettingName) => string): string[] {
+  const isSet = (name: SettingName): boolean => settings[name] !== undefined
+  if (settings.kesEndpoints.length === 0) {
+    const alone = kesCredentials.filter(isSet)
+    return alone.length === 0 ? [] : [`${alone.map(where).join(', ')}: no KES server is named: kesEndpoints is missing`]
+  }
+  const found: string[] = []
+  for (const other of ['keyStore', 'staticKey'] as const) {
+    if (isSet(other))
+      found.push(`${where(other)}: keys are in the KES servers of ${where('kesEndpoints')}: one or the other`)
+  }
+  const hasPair = isSet('kesCertFile') || isSet('kesKeyFile')
+  if (isSet('kesApiKey') && hasPair) {
+    found.push(`${where('kesApiKey')}: an API key or a client certificate, not both`)
+  } else if (hasPair && !(isSet('kesCertFile') && isSet('kesKeyFile'))) {
+    found.push(`${where('kesEndpoints')}: kesCertFile and kesKeyFile are set together`)
+  } else if (!hasPair && !isSet('kesApiKey')) {
+    found.push(`${where('kesEndpoints')}: kesApiKey is missing, or kesCertFile and kesKeyFile`)
+  }
   return found
 }

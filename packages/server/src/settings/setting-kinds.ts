@@ -107,11 +107,16 @@ const parseFreeSpace = (text: string): FreeSpace | undefined => {
   return { bytes: Math.floor(Number(count) * (sizeUnits[unit] ?? Number.NaN)) }
 }
 
+/** What it is exactly is for whoever connects to say. */
+const parseServer = (text: string): string | undefined =>
+  /^(?:https?:\/\/)?[^\s/,@?#]+\/?$/.test(text) ? text : undefined
+
 export const kinds = {
   text: textKind('text', nonEmpty),
   path: textKind('a path', nonEmpty),
   address: textKind<ListenAddress>('`host:port`, `:port` or `[ipv6]:port`', parseAddress),
   domains: listKind('domain names', parseDomain),
+  servers: listKind('addresses such as `https://kes.example:7373`; `{1...4}` stands for a range', parseServer),
   networks: listKind('addresses or networks such as `10.0.0.0/8`', parseNetwork),
   durationMs: textKind('a duration such as `500ms`, `30s`, `5m`', parseDuration),
   freeSpace: textKind<FreeSpace>('`auto`, a size such as `500MiB`, a share such as `2%`, or `0`', parseFreeSpace),

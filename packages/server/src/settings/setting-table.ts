@@ -117,6 +117,43 @@ export const settingTable = {
     undefined,
     "A key to import at start if it is missing, and to use as `defaultKey`; MinIO's `MINIO_KMS_SECRET_KEY`.",
   ),
+  keyStore: setting(
+    'Keys',
+    kinds.path,
+    undefined,
+    'A YAML file whose section `keystore` says where keys are kept: a config file of KES, as it is. In `strongroom.yaml` the section itself may stand under `kms`. Without it keys are kept in the data directory, sealed.',
+  ),
+  kesEndpoints: setting(
+    'Keys',
+    kinds.servers,
+    '',
+    'KES servers, those of MinIO or `strongroom kes server`, that keep the keys instead of this server; when one fails the next is asked. In `strongroom.yaml` also `endpoints` in the group `kes` under `kms`, and so the next five.',
+  ),
+  kesApiKey: secret(
+    'Keys',
+    textLike('an API key as `strongroom kes identity new` makes them', /^kes:v1:[0-9A-Za-z+/]{44}$/),
+    undefined,
+    'Who this server is to the KES servers: an API key, or `kesCertFile` and `kesKeyFile`.',
+  ),
+  kesCertFile: setting(
+    'Keys',
+    kinds.path,
+    undefined,
+    'The client certificate shown to the KES servers. It is read again every 15 minutes and when the server reloads.',
+  ),
+  kesKeyFile: setting('Keys', kinds.path, undefined, 'The private key of that certificate.'),
+  kesKeyPassword: secret(
+    'Keys',
+    kinds.text,
+    undefined,
+    'Decrypts that private key, where it is an encrypted one (RFC 1423).',
+  ),
+  kesCa: setting(
+    'Keys',
+    kinds.path,
+    undefined,
+    'Certificates, a file or a directory of files, by which the KES servers are trusted beside those that the runtime trusts; `CAs` in `certsDir` if not set.',
+  ),
   rootKeyFile: setting(
     'Keys',
     kinds.path,

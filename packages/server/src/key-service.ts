@@ -1,0 +1,131 @@
+/**
+ * Where the keys are, as the settings say: in the data directory, in another key store behind the built-in key service, or
+ * in KES servers. In front of each are bounds in time and load, and a cache of opened data keys. DESIGN 7, kes-protocol 15.
+ *
+ * @module
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { KesClientOptions } from '@strongroom/kes'
+import {
+  BoundedKms,
+  CachingKms,
+  FilesKeyStore,
+  type Keyring,
+  KeyService,
+  type KeyStore,
+  type Kms,
+  KmsError,
+  SealedKeyStore,
+} from '@strongroom/kms'
+import type { DataDirectory } from './data-directory.ts'
+import type { Logger } from './log.ts'
+import { ServerError } from './server-error.ts'
+import type { Environment } from './settings/read-environment.ts'
+import type { Settings } from './settings/setting-table.ts'
+
+export interface OpenKeyServiceOptions {
+  readonly settings: Settings
+  readonly directory: DataDirectory
+  readonly keyring: Keyring
+  readonly log: Logger
+  /** What `${NAME}` stands for in the section `keystore`. */
+  readonly environment: Environment
+  /** Told of every call. */
+  readonly onCall?: ((operation: string, result: string, milliseconds: number) => void) | undefined
+}
+
+export interface OpenedKeyService {
+  /** The caller closes it. */
+  readonly kms: Kms
+  /** Reads client certificates and CAs again. @throws ServerError `invalid-settings` */
+  reload(): Promise<void>
+}
+
+/** A key service without bounds yet. */
+interface Source {
+  readonly kms: Kms
+  readonly reload: () => Promise<void>
+}
+
+const nothingToReload = async (): Promise<void> => undefined
+
+/** Connects to nobody: what cannot be reached now is tried again at each call. @throws ServerError `invalid-settings` */
+export async function openKeyService(options: OpenKeyServiceOptions): Promise<OpenedKeyService> {
+  const { settings, onCall } = options
+  const { kms, reload } = settings.kesEndpoints.length > 0 ? await openKes(options) : await openBuiltIn(options)
+  const bounded = new BoundedKms(kms, {
+    timeoutMs: settings.kmsTimeout,
+    maxInFlight: settings.kmsConcurrency,
+    maxQueued: settings.kmsQueue,
+    ...(onCall === undefined ? {} : { observe: onCall }),
+  })
+  const cache = { maxEntries: settings.dataKeyCacheEntries, maxAgeMs: settings.dataKeyCacheTime }
+  return { kms: new CachingKms(bounded, cache), reload }
+}
+
+async function openBuiltIn(options: OpenKeyServiceOptions): Promise<Source> {
+  const keys = new KeyService(await openStore(options), { createdBy: 'strongroom' })
+  return { kms: keys, reload: nothingToReload }
+}
+
+/** The files of the data directory are sealed; other stores hold what KES would write there. */
+async function openStore({ settings, directory, keyring, environment }: OpenKeyServiceOptions): Promise<KeyStore> {
+  const { keyStore } = settings
+  if (keyStore === undefined) return new SealedKeyStore(await FilesKeyStore.open(directory.keys), keyring.keyStoreKeys)
+  const kes = await import('@strongroom/kes')
+  return inWords(async () => kes.openKesStore(await kes.loadKesStore(keyStore, environment), environment))
+}
+
+async function openKes({ settings, log }: OpenKeyServiceOptions): Promise<Source> {
+  const kes = await import('@strongroom/kes')
+  const client = await inWords(async () => {
+    const endpoints = kes.parseEndpoints(settings.kesEndpoints.join(',')).map(({ url }) => url)
+    const caPath = caPathOf(settings)
+    return kes.KesClient.open({
+      endpoints,
+      credentials: credentialsOf(settings),
+      ...(caPath === undefined ? {} : { ca: () => kes.readCertificateAuthorities(caPath) }),
+      callTimeoutMs: attemptTimeout(settings.kmsTimeout, endpoints.length),
+      totalTimeoutMs: settings.kmsTimeout,
+      maxSockets: settings.kmsConcurrency,
+      onReloadError: (error) => log.error({ error }, 'the client certificate for the KES servers cannot be used'),
+    })
+  })
+  return { kms: new kes.KesKms(client), reload: () => inWords(() => client.reload()) }
+}
+
+/** As in MinIO, the CAs beside the server's own certificates are believed. */
+function caPathOf({ kesCa, certsDir }: Settings): string | undefined {
+  if (kesCa !== undefined) return kesCa
+  const ordinary = certsDir === undefined ? undefined : join(certsDir, 'CAs')
+  return ordinary !== undefined && existsSync(ordinary) ? ordinary : undefined
+}
+
+function credentialsOf({
+  kesApiKey,
+  kesCertFile = '',
+  kesKeyFile = '',
+  kesKeyPassword,
+}: Settings): KesClientOptions['credentials'] {
+  if (kesApiKey !== undefined) return { apiKey: kesApiKey }
+  const password = kesKeyPassword === undefined ? {} : { password: kesKeyPassword }
+  return { certFile: kesCertFile, keyFile: kesKeyFile, ...password }
+}
+
+const leastAttemptMs = 250
+
+/** A server that does not answer must leave time for the next one. */
+const attemptTimeout = (totalMs: number, servers: number): number =>
+  Math.min(totalMs, Math.max(leastAttemptMs, Math.floor(totalMs / servers)))
+
+/** Settings that can never work, in one clear line. */
+async function inWords<T>(work: () => Promise<T>): Promise<T> {
+  const { KesError } = await import('@strongroom/kes')
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof KesError || error instanceof KmsError)) throw error
+    throw new ServerError('invalid-settings', error.message, { cause: error })
+  }
+}
