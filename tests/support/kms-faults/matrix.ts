@@ -45,6 +45,8 @@ export interface Row {
   readonly need: Need
   /** Whether the shape of the object makes a difference. */
   readonly shapes: readonly Shape[]
+  /** What is answered while all is well, where that is a refusal. */
+  readonly answers?: string
   /** Not about one object: one cell. */
   readonly isOfBucket?: true
   readonly prepare?: (server: FaultServer, cell: Cell) => Promise<string>
@@ -130,6 +132,21 @@ const md5 = (text: string): string => createHash('md5').update(text).digest('bas
 const tags = '<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>'
 const rule =
   '<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>named</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>'
+
+const ownership =
+  '<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>'
+const accessBlock =
+  '<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>'
+
+/** A row about object lock, which no bucket has: refused in the same way whatever the key service does. */
+const withoutLock = (method: string, parameter: string, answers: string): Row => ({
+  ...ofBucket(method, parameter),
+  answers,
+  request: ({ name }) => {
+    const target = parameter === 'object-lock' ? { bucket } : { bucket, name }
+    return { method, ...target, query: { [parameter]: undefined } }
+  },
+})
 
 const sameContent = ({ body, status }: FaultResponse, { mode }: Cell): string | undefined =>
   status === 200 && !body.equals(content(mode)) ? 'other bytes' : undefined
@@ -281,6 +298,12 @@ export const rows: Readonly<Record<string, Row>> = {
     },
     request: ({ name }) => ({ method: 'DELETE', bucket: `old-${name}` }),
   },
+  GetObjectLockConfiguration: withoutLock('GET', 'object-lock', '404 ObjectLockConfigurationNotFoundError'),
+  PutObjectLockConfiguration: withoutLock('PUT', 'object-lock', '409 InvalidBucketState'),
+  GetObjectRetention: withoutLock('GET', 'retention', '400 InvalidRequest'),
+  PutObjectRetention: withoutLock('PUT', 'retention', '400 InvalidRequest'),
+  GetObjectLegalHold: withoutLock('GET', 'legal-hold', '400 InvalidRequest'),
+  PutObjectLegalHold: withoutLock('PUT', 'legal-hold', '400 InvalidRequest'),
   HeadBucket: ofBucket('HEAD'),
   ListBuckets: { ...ofBucket('GET'), request: () => ({ method: 'GET' }) },
   ListObjects: ofBucket('GET'),
@@ -305,6 +328,12 @@ export const rows: Readonly<Record<string, Row>> = {
   DeleteBucketEncryption: ofBucket('DELETE', 'encryption', { bucket: 'other-faults' }),
   GetBucketTagging: ofBucket('GET', 'tagging', { bucket: 'ruled-faults' }),
   PutBucketTagging: ofBucket('PUT', 'tagging', { bucket: 'ruled-faults', body: tags }),
+  GetBucketOwnershipControls: ofBucket('GET', 'ownershipControls', { bucket: 'ruled-faults' }),
+  PutBucketOwnershipControls: ofBucket('PUT', 'ownershipControls', { bucket: 'ruled-faults', body: ownership }),
+  DeleteBucketOwnershipControls: ofBucket('DELETE', 'ownershipControls', { bucket: 'other-faults' }),
+  GetPublicAccessBlock: ofBucket('GET', 'publicAccessBlock', { bucket: 'ruled-faults' }),
+  PutPublicAccessBlock: ofBucket('PUT', 'publicAccessBlock', { bucket: 'ruled-faults', body: accessBlock }),
+  DeletePublicAccessBlock: ofBucket('DELETE', 'publicAccessBlock', { bucket: 'other-faults' }),
   DeleteBucketTagging: ofBucket('DELETE', 'tagging', { bucket: 'other-faults' }),
 }
 
@@ -315,6 +344,8 @@ export async function prepareBuckets(server: FaultServer): Promise<void> {
   const ruled = { method: 'PUT', bucket: 'ruled-faults' }
   await mustWork(server, { ...ruled, query: { encryption: undefined }, body: rule })
   await mustWork(server, { ...ruled, query: { tagging: undefined }, body: tags })
+  await mustWork(server, { ...ruled, query: { ownershipControls: undefined }, body: ownership })
+  await mustWork(server, { ...ruled, query: { publicAccessBlock: undefined }, body: accessBlock })
 }
 
 /** All cells of the matrix under one fault. */
