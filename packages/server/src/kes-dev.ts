@@ -6,7 +6,7 @@
 import { randomBytes, webcrypto } from 'node:crypto'
 import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { formatApiKey, identityOfSeed, type KesAddress, type KesServerOptions } from '@strongroom/kes'
+import { formatApiKey, identityOfSeed, type KesAddress, type KesServerOptions, parseApiKey } from '@strongroom/kes'
 import { MemoryKeyStore } from '@strongroom/kms'
 
 export interface DevSetup {
@@ -18,9 +18,14 @@ export interface DevSetup {
 const validityMs = 90 * 86_400_000
 const hourMs = 3_600_000
 
-/** A certificate, an admin and an empty key store that lives as long as the process. */
-export async function devSetup(address: KesAddress, now: () => number = Date.now): Promise<DevSetup> {
-  const seed = randomBytes(32)
+/**
+ * A certificate, an admin and an empty key store that lives as long as the process. `apiKey` is the admin's; without it
+ * one is made.
+ *
+ * @throws KesError `invalid-credentials` when `apiKey` is none
+ */
+export async function devSetup(address: KesAddress, apiKey?: string, now: () => number = Date.now): Promise<DevSetup> {
+  const seed = apiKey === undefined ? randomBytes(32) : parseApiKey(apiKey)
   const material = await makeServerCertificate(now())
   // One store for all reloads: closing it would be losing the keys.
   const store = new MemoryKeyStore()

@@ -21,7 +21,7 @@ interface Run {
   until(text: string): Promise<string>
 }
 
-function start(given: Partial<KesServerArguments>, environment: Record<string, string> = {}): Run {
+function start(given: Partial<KesServerArguments>, environment: Record<string, string> = {}, isTerminal = false): Run {
   const signals = new EventEmitter()
   let written = ''
   const waiting = new Set<() => void>()
@@ -31,7 +31,7 @@ function start(given: Partial<KesServerArguments>, environment: Record<string, s
   }
   const exit = runKesServer(
     { isDev: false, isJson: false, ...given },
-    { version: '0.1.0', environment, writeOut: write, writeError: write, signals },
+    { version: '0.1.0', environment, isTerminal, writeOut: write, writeError: write, signals },
   )
   const until = (text: string): Promise<string> =>
     new Promise((resolve, reject) => {
@@ -157,7 +157,7 @@ ${more}`,
   })
 
   it('has everything made for trying out with --dev, which survives a reload', async () => {
-    const run = start({ isDev: true, address: '127.0.0.1:0' })
+    const run = start({ isDev: true, address: '127.0.0.1:0' }, {}, true)
     const banner = await run.until(running)
     const [apiKey = ''] = /kes:v1:\S+/.exec(banner) ?? []
     const client = await KesClient.open({
@@ -172,5 +172,21 @@ ${more}`,
     expect(await client.listKeys('')).toMatchObject({ names: ['k'] })
     run.signals.emit('SIGTERM')
     expect(await run.exit).toBe(0)
+  })
+
+  it('shows the API key of --dev on a terminal only, and takes one that was chosen', async () => {
+    const hidden = start({ isDev: true, address: '127.0.0.1:0' })
+    expect(await hidden.until(running)).not.toContain('kes:v1:')
+    hidden.signals.emit('SIGTERM')
+    await hidden.exit
+    const chosen = start({ isDev: true, address: '127.0.0.1:0' }, { KES_API_KEY: adminKey }, true)
+    const banner = await chosen.until(running)
+    expect(banner).toContain(admin)
+    expect(banner).not.toContain(adminKey)
+    chosen.signals.emit('SIGTERM')
+    await chosen.exit
+    await expect(start({ isDev: true }, { KES_API_KEY: 'nonsense' }).exit).rejects.toMatchObject({
+      code: 'invalid-credentials',
+    })
   })
 })

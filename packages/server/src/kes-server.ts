@@ -22,6 +22,8 @@ import { devSetup } from './kes-dev.ts'
 export interface KesProcess {
   readonly version: string
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Standard output is a terminal: a secret may be shown there. Default: whether it is one. */
+  readonly isTerminal?: boolean
   /** Default: those of this process. */
   readonly writeOut?: (text: string) => void
   readonly writeError?: (text: string) => void
@@ -33,8 +35,8 @@ export interface KesProcess {
 interface Plan {
   readonly options: KesServerOptions
   readonly keyStore: string
-  /** For trying out only. */
-  readonly apiKey?: string
+  /** How to try it out. */
+  readonly usage: readonly string[]
 }
 
 const anyAddress: KesAddress = { host: '127.0.0.1', port: 7373 }
@@ -88,13 +90,16 @@ export async function runKesServer(given: KesServerArguments, environment: KesPr
 }
 
 /** Reads the config anew at each call; what was given on the command line stays. */
-function planner(given: KesServerArguments, { environment }: KesProcess): () => Promise<Plan> {
+function planner(given: KesServerArguments, { environment, isTerminal }: KesProcess): () => Promise<Plan> {
   const address = given.address === undefined ? undefined : addressOf(given.address)
   if (given.isDev) {
-    const setup = devSetup(address ?? anyAddress)
+    const chosen = environment.KES_API_KEY
+    const setup = devSetup(address ?? anyAddress, chosen)
     return async () => {
       const { options, apiKey } = await setup
-      return { options: withLog(options, given), keyStore: options.keyStoreLabel ?? '', apiKey }
+      const isShown = chosen === undefined && (isTerminal ?? process.stdout.isTTY === true)
+      const usage = devUsage(isShown ? apiKey : undefined, chosen !== undefined)
+      return { options: withLog(options, given), keyStore: options.keyStoreLabel ?? '', usage }
     }
   }
   const file = given.config
@@ -105,7 +110,7 @@ function planner(given: KesServerArguments, { environment }: KesProcess): () => 
     const config = await loadKesConfig(file, environment)
     const options = kesServerOptions(config, (store) => openKesStore(store, environment))
     const endpoints = [address ?? config.address]
-    return { options: withLog({ ...options, endpoints }, given), keyStore: describeStore(config.store) }
+    return { options: withLog({ ...options, endpoints }, given), keyStore: describeStore(config.store), usage: [] }
   }
 }
 
@@ -120,7 +125,7 @@ function addressOf(text: string): KesAddress {
   return address
 }
 
-function banner(server: KesServer, { options, keyStore, apiKey }: Plan, version: string): string {
+function banner(server: KesServer, { options, keyStore, usage }: Plan, version: string): string {
   const addresses = server.addresses.map(
     ({ address, port }) => `${address.includes(':') ? `[${address}]` : address}:${port}`,
   )
@@ -132,16 +137,25 @@ function banner(server: KesServer, { options, keyStore, apiKey }: Plan, version:
     ...addresses.map((address) => `Address     https://${address}`),
     `Admin       ${options.adminIdentity}`,
     ...(options.tls.verifyClients === true ? ['Mutual TLS  on, client certificates are verified'] : []),
-    ...(apiKey === undefined ? [] : devRows(apiKey, first)),
+    ...usage.map((line) => line.replaceAll('ADDRESS', first)),
   ]
   return `${rows.join('\n')}\n\n=> Server is up and running...\n`
 }
 
-const devRows = (apiKey: string, address: string): readonly string[] => [
-  `API Key     ${apiKey}`,
-  '',
-  'Keys are in memory only and gone at the end. In another terminal:',
-  '',
-  `  export KES_SERVER=https://${address} KES_API_KEY=${apiKey}`,
-  '  strongroom kes key create my-key -k',
-]
+/** Secrets are shown on a terminal only: elsewhere whoever starts the service chooses its API key. */
+function devUsage(apiKey: string | undefined, isChosen: boolean): readonly string[] {
+  const shown = apiKey === undefined ? [] : [`API Key     ${apiKey}`]
+  const hidden =
+    isChosen || apiKey !== undefined
+      ? []
+      : ['API Key     shown on a terminal only; set KES_API_KEY before the start to choose it']
+  return [
+    ...shown,
+    ...hidden,
+    '',
+    'Keys are in memory only and gone at the end. In another terminal:',
+    '',
+    `  export KES_SERVER=https://ADDRESS KES_API_KEY=${apiKey ?? '…'}`,
+    '  strongroom kes key create my-key -k',
+  ]
+}
