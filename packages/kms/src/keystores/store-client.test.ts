@@ -44,6 +44,19 @@ describe('the client of key stores', () => {
     return client
   }
 
+  it('says of settings that cannot be sent that they cannot, without them', async () => {
+    const header: StoreRequest = { ...get, headers: { authorization: 'Basic secret\nkey' } }
+    const error: unknown = await open()
+      .send(header)
+      .catch((reason) => reason)
+    expect(error).toMatchObject({ code: 'unreachable', isOutcomeUnknown: false })
+    expect(String(error)).toContain('credentials or TLS settings')
+    expect(String(error)).not.toContain('secret')
+    const client = open({ tls: { ca: [server.caPem], cert: 'nonsense', key: 'nonsense' } })
+    await expect(client.send(get)).rejects.toMatchObject({ code: 'unreachable' })
+    expect(server.requests).toEqual([])
+  })
+
   it('keeps its connections', async () => {
     const client = open()
     const ports = new Set<string>()

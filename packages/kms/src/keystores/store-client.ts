@@ -10,7 +10,7 @@ import { type StoreDependencies, storeDependencies } from './store-dependencies.
 import { StoreError } from './store-error.ts'
 import type { ProxySettings } from './store-proxy.ts'
 import type { StoreTls } from './store-tls.ts'
-import { StoreTransport, TransportFailure, type WireAnswer } from './store-transport.ts'
+import { StoreTransport, TransportFailure, type TransportFailureKind, type WireAnswer } from './store-transport.ts'
 
 /** How a client reaches its store. */
 export interface StoreClientOptions {
@@ -71,6 +71,8 @@ export interface RefusalFacts {
 const defaultMaxAnswerBytes = 1 << 20
 const firstPauseMs = 200
 const longestPauseMs = 5_000
+/** Failures before anything was sent. */
+const unsentKinds: ReadonlySet<TransportFailureKind> = new Set(['refused', 'certificate', 'unsendable'])
 const redirectStatuses = new Set([301, 302, 307, 308])
 
 /** See the module. */
@@ -113,7 +115,7 @@ export class StoreClient {
     let wasLost = false
     for (let attempt = 0; ; attempt++) {
       const result = await this.#attempt(request, deadline)
-      if (result instanceof TransportFailure) wasLost ||= result.kind !== 'refused' && result.kind !== 'certificate'
+      if (result instanceof TransportFailure) wasLost ||= !unsentKinds.has(result.kind)
       const pauseMs = attempt < maxRetries ? this.#pause(request, result, attempt) : undefined
       if (pauseMs === undefined || this.#dependencies.now() + pauseMs >= deadline) {
         if (result instanceof TransportFailure) throw this.#noAnswer(request, result, wasLost)

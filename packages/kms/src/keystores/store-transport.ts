@@ -9,6 +9,7 @@ import { Agent as HttpsAgent, type RequestOptions, request as requestHttps } fro
 import { isIP, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
+import { KmsError } from '../kms-error.ts'
 import { bareHost, type ProxySettings, portOf, proxyFor, proxyHeaders } from './store-proxy.ts'
 import type { StoreTls } from './store-tls.ts'
 
@@ -31,7 +32,7 @@ export interface WireAnswer {
 }
 
 /** Why there was no answer. */
-export type TransportFailureKind = 'refused' | 'certificate' | 'timeout' | 'cut' | 'too-long'
+export type TransportFailureKind = 'refused' | 'certificate' | 'unsendable' | 'timeout' | 'cut' | 'too-long'
 
 /** No answer, or none that counts. */
 export class TransportFailure extends Error {
@@ -87,7 +88,7 @@ export class StoreTransport {
   send(wire: WireRequest): Promise<WireAnswer> {
     return new Promise((resolve, reject) => {
       let isOver = false
-      const outgoing = this.#open(wire)
+      const outgoing = this.#tryToOpen(wire)
       const finish = (settle: () => void): void => {
         if (isOver) return
         isOver = true
@@ -115,6 +116,19 @@ export class StoreTransport {
   close(): void {
     for (const agent of this.#agents.values()) agent.destroy()
     this.#agents.clear()
+  }
+
+  /** What the settings gave may be no header (a line end in a secret), or no certificate. */
+  #tryToOpen(wire: WireRequest) {
+    try {
+      return this.#open(wire)
+    } catch (error) {
+      if (error instanceof KmsError) throw error
+      const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
+      throw new TransportFailure('unsendable', `the credentials or TLS settings cannot be used${code}`, {
+        cause: error,
+      })
+    }
   }
 
   #open({ method, url, headers, body }: WireRequest) {
