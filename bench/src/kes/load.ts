@@ -82,6 +82,10 @@ export class LoadConnection {
   /** Sends one request and gives back the body of its answer. */
   send(request: Buffer): Promise<string> {
     return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) {
+        reject(new Error('the server closed the connection'))
+        return
+      }
       this.#answered = resolve
       this.#failed = reject
       this.#socket.write(request)
