@@ -70,6 +70,7 @@ async function runOnEngine(
       hasLarge: seed % 6 === 0,
       defaultEncryption,
       statusOf,
+      uploadsKeepBucket: true,
       onCrowd,
     })
     await episode.run(batches)
@@ -216,7 +217,13 @@ describe('the model, over the network', () => {
   it('agrees with the server on everything visible', { timeout: testMs }, async () => {
     const done = await episodes(wanted * networkShare, boxMs.network, async (seed) => {
       const bucketNames = ['first', 'second', 'third'].map((name) => `${name}-${seed}`)
-      const options = { bucketNames, hasLarge: seed % 6 === 0, defaultEncryption: 'sse-s3', statusOf } as const
+      const options = {
+        bucketNames,
+        hasLarge: seed % 6 === 0,
+        defaultEncryption: 'sse-s3',
+        statusOf,
+        uploadsKeepBucket: false,
+      } as const
       const episode = new Episode(new HttpPort(server), options)
       try {
         await episode.run(drawBatches(seed, isLong ? batchesPerEpisode : batchesPerEpisode / 3))

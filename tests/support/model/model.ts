@@ -63,6 +63,8 @@ const noBucket: Expected = { refusals: ['NoSuchBucket'] }
 
 export interface ModelOptions {
   readonly defaultEncryption: 'none' | 'sse-s3'
+  /** A bucket with running uploads is not empty: to the engine; on the wire they go with it, as on AWS. */
+  readonly uploadsKeepBucket: boolean
   /** Status of a code, for answers that have no code. */
   readonly statusOf: (code: string) => number
 }
@@ -146,7 +148,8 @@ export class Model {
     'delete-bucket': ({ bucket }) => {
       const state = this.buckets.get(bucket)
       if (!state) return noBucket
-      if (state.names.size > 0 || state.uploads.size > 0) return { refusals: ['BucketNotEmpty'] }
+      const isKept = state.uploads.size > 0 && this.#options.uploadsKeepBucket
+      if (state.names.size > 0 || isKept) return { refusals: ['BucketNotEmpty'] }
       return { effect: () => this.buckets.delete(bucket) }
     },
     'list-buckets': () => ({ answer: { items: [...this.buckets.keys()].sort() } }),
