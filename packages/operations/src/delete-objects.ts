@@ -15,6 +15,7 @@ import {
 } from '@strongroom/s3'
 import { type BucketCall, type Operation, type Reply, xmlReply } from './call.ts'
 import { pause, withDocument } from './document.ts'
+import { isFault } from './errors.ts'
 
 export const deleteObjects: Operation = { action: 's3:DeleteObject', on: 'bucket', run }
 
@@ -62,7 +63,7 @@ async function deleteOne(call: BucketCall, entry: DeleteEntry): Promise<DeleteOu
     })
     return { entry, deleted }
   } catch (error) {
-    if (describeError(error).isUnexpected) {
+    if (isFault(error, describeError(error))) {
       context.onUnexpectedError(error, { ...log, name, requestId: request.requestId })
     }
     return { entry, error }

@@ -83,6 +83,24 @@ describe('the handler', () => {
     expect(faults).toEqual([fault])
   })
 
+  it('reports a store or a key service that failed, with its cause, and not a server that is only busy', async () => {
+    const cause = new Error('input/output error')
+    const failures = [new EngineError('ServiceUnavailable', { cause }), new EngineError('SlowDown')]
+    const { send, faults } = testHandler({
+      getObject: async () => {
+        throw failures.shift()
+      },
+    })
+    const failed = await send({})
+    expect([failed.status, failed.text.includes('input/output'), faults]).toEqual([
+      503,
+      false,
+      [expect.objectContaining({ cause })],
+    ])
+    const busy = await send({})
+    expect([busy.status, faults.length]).toEqual([503, 1])
+  })
+
   it('takes an error whose code is not in the table for a fault of ours', async () => {
     const { send, faults } = testHandler({
       getObject: async () => {
