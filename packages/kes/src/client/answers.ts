@@ -5,6 +5,7 @@
  * @module
  */
 import { KesError } from '../kes-error.ts'
+import type { ListingPage, WholeListing } from './list-all.ts'
 
 export interface KesVersion {
   readonly version: string
@@ -69,11 +70,8 @@ export interface KesIdentityInfo {
   readonly created_by: string
 }
 
-/** Names, and whether they are all there are: a MinIO KES gives the first 1,024 and cannot continue. */
-export interface KesListing {
-  readonly names: readonly string[]
-  readonly isComplete: boolean
-}
+/** Names, and whether they are all there are. */
+export type KesListing = WholeListing
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -242,14 +240,14 @@ export function readIdentityInfo(answer: unknown, identity: string): KesIdentity
   }
 }
 
-/** `field` is `names` or `identities`. */
-export function readListing(answer: unknown, field: string): KesListing {
+/** A page: `field` is `names` or `identities`. */
+export function readListing(answer: unknown, field: string): ListingPage {
   const fields = fieldsOf(answer)
-  return { names: texts(fields[field], field), isComplete: text(fields, 'continue_at') === '' }
+  return { names: texts(fields[field], field), continueAt: text(fields, 'continue_at') }
 }
 
 /** Listings of servers before 2023-10: a line of JSON for each name. */
-export function readLegacyListing(body: Buffer, field: string): KesListing {
+export function readLegacyListing(body: Buffer, field: string): ListingPage {
   const names: string[] = []
   for (const line of body.toString('utf8').split('\n')) {
     if (line.trim() === '') continue
@@ -257,7 +255,7 @@ export function readLegacyListing(body: Buffer, field: string): KesListing {
     if (text(fields, 'error') !== '') throw wrong('the listing ended with an error')
     names.push(text(fields, field === 'names' ? 'name' : 'identity'))
   }
-  return { names, isComplete: true }
+  return { names, continueAt: '' }
 }
 
 const maxMessageLength = 500

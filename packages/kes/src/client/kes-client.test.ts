@@ -218,9 +218,22 @@ describe('the KES client', () => {
     expect(kes.requests.map(({ path }) => path)).toEqual(['/v1/key/list/a', '/v1/key/list/', '/v1/key/list/'])
   })
 
+  it('lists all keys of a server that cannot continue its listings', async () => {
+    const all = Array.from({ length: 3_000 }, (_, i) => `key-${i}`).sort()
+    const kes = await start(({ path }, response) => {
+      const prefix = decodeURIComponent(path.slice('/v1/key/list/'.length))
+      const found = all.filter((name) => name.startsWith(prefix))
+      const next = found[1024]
+      const answer = json({ names: found.slice(0, 1024), ...(next === undefined ? {} : { continue_at: next }) })
+      answer({ method: '', path, headers: {}, body: '' }, response)
+    })
+    const client = await connect([kes])
+    expect(await client.listKeys('')).toEqual({ names: all, isComplete: true })
+  })
+
   it('says when a listing is not all there is', async () => {
-    const client = await connect([await start(json({ names: ['a'], continue_at: 'b' }))])
-    expect(await client.listKeys('')).toEqual({ names: ['a'], isComplete: false })
+    const client = await connect([await start(json({ names: ['b'], continue_at: 'a' }))])
+    expect(await client.listKeys('')).toEqual({ names: ['b'], isComplete: false })
   })
 
   it('reads a log line by line until it is told to stop', async () => {

@@ -16,6 +16,7 @@ import {
   type KesClientOptions,
   KesConnection,
 } from './kes-connection.ts'
+import { type ListingPage, listAll } from './list-all.ts'
 import { linesOf } from './log-lines.ts'
 
 /** A data key. The caller zeroes `plaintext`. */
@@ -121,7 +122,7 @@ export class KesClient {
   async listKeys(prefix: string, options?: KesCallOptions): Promise<answers.KesListing> {
     const wanted = prefix.endsWith('*') ? prefix.slice(0, -1) : prefix
     const asked = wanted === '_' ? '' : wanted.replace(/-{1,80}$/, '')
-    const listing = await this.#list(`/v1/key/list/${escapePath(asked)}`, 'names', options)
+    const listing = await listAll((from) => this.#page(`/v1/key/list/${escapePath(from)}`, 'names', options), asked)
     if (asked === wanted) return listing
     return { ...listing, names: listing.names.filter((name) => name.startsWith(wanted)) }
   }
@@ -226,6 +227,11 @@ export class KesClient {
   }
 
   async #list(path: string, field: string, options?: KesCallOptions): Promise<answers.KesListing> {
+    const { names, continueAt } = await this.#page(path, field, options)
+    return { names, isComplete: continueAt === '' }
+  }
+
+  async #page(path: string, field: string, options?: KesCallOptions): Promise<ListingPage> {
     const answer = await this.#connection.call({ ...get(path), maxAnswerBytes: maxListingBytes }, options)
     if (answer.contentType.startsWith('application/x-ndjson')) return answers.readLegacyListing(answer.body, field)
     return answers.readListing(answers.parseJson(answer.body), field)
