@@ -18,6 +18,8 @@ const openers: Openers = {
   files: async ({ path }, { now }) => (await import('./files-key-store.ts')).FilesKeyStore.open(path, { now }),
   vault: async (settings, dependencies) =>
     (await import('./vault/open-vault.ts')).openVaultKeyStore(settings, dependencies),
+  gcp: async (settings, dependencies) =>
+    (await import('./gcp/gcp-key-store.ts')).openGcpKeyStore(settings, dependencies),
   fortanix: async (settings, dependencies) =>
     (await import('./fortanix/fortanix-key-store.ts')).openFortanixKeyStore(settings, dependencies),
   gemalto: async (settings, dependencies) =>
