@@ -30,6 +30,13 @@ const environmentWith = (variables: Variables): NodeJS.ProcessEnv => {
   }
 }
 
+/** Starts a command, whose output is the caller's to read and whose end is the caller's to see to. */
+export const spawnProgram = (args: readonly string[], variables: Variables = {}): ChildProcess =>
+  spawn(process.execPath, [program, ...args], {
+    env: environmentWith(variables),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+
 export interface Finished {
   readonly code: number | null
   readonly out: string

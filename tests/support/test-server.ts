@@ -26,7 +26,16 @@ export interface TestServerOptions {
   readonly defaultKey?: string
   /** A plaintext listener beside the other. */
   readonly plaintext?: boolean
+  /** Further flags. */
+  readonly args?: readonly string[]
+  /** What `${NAME}` stands for in the section of a key store. */
+  readonly environment?: Readonly<Record<string, string>>
 }
+
+/** Flags of servers that say themselves where their keys are. */
+const ownKeys: ReadonlySet<string> = new Set(['--kes-endpoints', '--key-store', '--static-key'])
+/** With `STRONGROOM_TEST_KEYS=kes` the keys of all others are in a key service of their own, another process. */
+const hasKeysElsewhere = process.env.STRONGROOM_TEST_KEYS === 'kes'
 
 export interface TestServer {
   readonly endpoint: Endpoint
@@ -49,6 +58,8 @@ export interface TestServer {
   readonly accessLog: readonly string[]
   /** All that the server keeps. */
   readonly directory: string
+  /** Reads certificates again, as at SIGHUP. */
+  reload(): Promise<void>
   /** A client for another endpoint. */
   rawAt(endpoint: Endpoint): RawClient
   /** Checks everything that is stored, every byte of it. */
@@ -61,6 +72,8 @@ const region = 'us-east-1'
 /** Starts a server that serves virtual hosts under `s3.test.example`, too. */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const data = await mkdtemp(join(tmpdir(), 'strongroom-test-'))
+  const isOwn = !hasKeysElsewhere || options.args?.some((arg) => ownKeys.has(arg)) === true
+  const keys = isOwn ? undefined : await (await import('./kes-service.ts')).KesService.start()
   const credentials = { accessKeyId: 'test-root', secretAccessKey: 'test-root-secret' }
   const { settings } = resolveSettings({
     args: [
@@ -70,6 +83,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       ...(options.defaultKey === undefined ? [] : ['--default-key', options.defaultKey]),
       ...(options.requireEncryption === true ? ['--require-encryption'] : []),
       ...(options.plaintext === true ? ['--plaintext-address', '127.0.0.1:0'] : []),
+      ...(keys?.flags ?? []),
+      ...(options.args ?? []),
     ],
     environment: {
       STRONGROOM_ROOT_USER: credentials.accessKeyId,
@@ -83,6 +98,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const server = await startRealServer(settings, {
     version: '0',
     log,
+    environment: options.environment ?? {},
     accessLog: { write: (line: string) => accessLog.push(line) },
   })
   const ca = server.caFile === undefined ? '' : await readFile(server.caFile, 'utf8')
@@ -110,12 +126,14 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     faults,
     accessLog,
     directory: data,
+    reload: () => server.reload(),
     rawAt,
     fsck: () => fsckOf(server.deployment),
     stop: async () => {
       sdk.destroy()
       for (const client of clients) client.close()
       await server.stop()
+      await keys?.stop()
       await rm(data, { recursive: true })
     },
   }

@@ -189,4 +189,5 @@ const configuredCredentials = ({ rootUser, rootPassword }: Settings): RootCreden
     ? undefined
     : { accessKeyId: rootUser, secretAccessKey: rootPassword }
 
-const defaultKeyOf = ({ staticKey, defaultKey }: Settings): string => staticKey?.split(':')[0] ?? defaultKey
+/** The name of the deployment's key. */
+export const defaultKeyOf = ({ staticKey, defaultKey }: Settings): string => staticKey?.split(':')[0] ?? defaultKey

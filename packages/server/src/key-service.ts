@@ -95,6 +95,12 @@ async function openKes({ settings, log }: OpenKeyServiceOptions): Promise<Source
   return { kms: new kes.KesKms(client), reload: () => inWords(() => client.reload()) }
 }
 
+/** For MinIO's clients: what keeps the keys, and where. */
+export const describeKeyService = ({ kesEndpoints }: Settings): { name: string; endpoints: readonly string[] } =>
+  kesEndpoints.length > 0
+    ? { name: 'MinIO KES', endpoints: kesEndpoints }
+    : { name: 'Strongroom', endpoints: ['127.0.0.1'] }
+
 /** As in MinIO, the CAs beside the server's own certificates are believed. */
 function caPathOf({ kesCa, certsDir }: Settings): string | undefined {
   if (kesCa !== undefined) return kesCa

@@ -24,12 +24,14 @@ import { LocalAdmin } from './admin/local-admin.ts'
 import { Closers } from './closers.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { watchDefaultKey } from './default-key.ts'
-import { type Deployment, openDeployment } from './deployment.ts'
+import { type Deployment, defaultKeyOf, openDeployment } from './deployment.ts'
 import { createRouter } from './edge/router.ts'
 import { type FinishedRequest, s3Bridge } from './edge/s3-bridge.ts'
 import { certificateNamesFor, endpointUrl, formatAddress } from './endpoints.ts'
 import { type InstanceLock, lockInstance } from './instance-lock.ts'
+import { describeKeyService } from './key-service.ts'
 import type { Logger } from './log.ts'
+import { createKmsApi } from './minio-api/kms-api.ts'
 import { ServerError } from './server-error.ts'
 import { createServerMetrics, type ServerMetrics, watchDeployment } from './server-metrics.ts'
 import type { Environment } from './settings/read-environment.ts'
@@ -279,6 +281,15 @@ function createHandler(parts: Parts) {
   })
   return createRouter({
     s3,
+    kmsApi: createKmsApi({
+      ...deployment,
+      version: parts.version,
+      region: settings.region,
+      defaultKey: defaultKeyOf(settings),
+      keyService: describeKeyService(settings),
+      requestIds,
+      onUnexpectedError: (error, requestId) => log.error({ error, requestId }, 'a request failed'),
+    }),
     proxies,
     isReady: async () => !parts.isDraining() && isReadable(deployment),
     isWhole: async () => !parts.isDraining() && isReadable(deployment) && (await deployment.kms.status()).reachable,

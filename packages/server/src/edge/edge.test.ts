@@ -46,6 +46,7 @@ async function start(options: Options): Promise<number> {
     now: () => performance.now(),
   })
   const handler = createRouter({
+    kmsApi: async (_, response) => void response.writeHead(299).end(),
     s3,
     proxies,
     isReady: async () => options.isReady ?? true,

@@ -1,6 +1,6 @@
 /**
- * Routes that are not S3: health and metrics. Everything else, and whatever is signed for S3, goes to S3: a bucket may
- * be named like the first part of such a route.
+ * Routes that are not S3: health, metrics and MinIO's KMS API. Everything else, and whatever is signed for S3, goes to S3:
+ * a bucket may be named like the first part of such a route.
  *
  * @module
  */
@@ -8,10 +8,12 @@ import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
 import type { Connection, TrustedProxies } from '@strongroom/http'
+import { isAdminRequest, type KmsApi } from '../minio-api/kms-api.ts'
 import type { Bridge } from './s3-bridge.ts'
 
 export interface RouterOptions {
   readonly s3: Bridge
+  readonly kmsApi: KmsApi
   readonly proxies: TrustedProxies
   /** Whether requests can be served now. */
   isReady(): Promise<boolean>
@@ -51,6 +53,7 @@ export function createRouter(options: RouterOptions): Route {
       const question = target.indexOf('?')
       const route = routes.get(question < 0 ? target : target.slice(0, question))
       if (route !== undefined && isPlain(request)) return route(request, response, connection)
+      if (isAdminRequest(request)) return options.kmsApi(request, response)
     }
     return options.s3(request, response, connection)
   }
