@@ -102,7 +102,10 @@ async function open(
   const space = await watchSpace(settings, { metadata, blobs }, log)
   const keyService = await openKeyService({ settings, directory, keyring, log, environment, onCall: onKmsCall })
   const { kms } = keyService
-  closers.add('key service', () => kms.close())
+  closers.add('key service', async () => {
+    keyService.stopWatching()
+    await kms.close()
+  })
   if (settings.staticKey !== undefined) await importStaticKey(settings.staticKey, kms)
 
   const { currentId, keys } = keyring.metadataKeys

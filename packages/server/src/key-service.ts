@@ -19,6 +19,7 @@ import {
   SealedKeyStore,
 } from '@strongroom/kms'
 import type { DataDirectory } from './data-directory.ts'
+import { KeyServiceWatch } from './key-service-watch.ts'
 import type { Logger } from './log.ts'
 import { ServerError } from './server-error.ts'
 import type { Environment } from './settings/read-environment.ts'
@@ -40,6 +41,8 @@ export interface OpenedKeyService {
   readonly kms: Kms
   /** Reads client certificates and CAs again. @throws ServerError `invalid-settings` */
   reload(): Promise<void>
+  /** To be called before it is closed. */
+  stopWatching(): void
 }
 
 /** A key service without bounds yet. */
@@ -52,16 +55,20 @@ const nothingToReload = async (): Promise<void> => undefined
 
 /** Connects to nobody: what cannot be reached now is tried again at each call. @throws ServerError `invalid-settings` */
 export async function openKeyService(options: OpenKeyServiceOptions): Promise<OpenedKeyService> {
-  const { settings, onCall } = options
+  const { settings, onCall, log } = options
+  const watch = new KeyServiceWatch({ log })
   const { kms, reload } = settings.kesEndpoints.length > 0 ? await openKes(options) : await openBuiltIn(options)
   const bounded = new BoundedKms(kms, {
     timeoutMs: settings.kmsTimeout,
     maxInFlight: settings.kmsConcurrency,
     maxQueued: settings.kmsQueue,
-    ...(onCall === undefined ? {} : { observe: onCall }),
+    observe: (operation, result, milliseconds) => {
+      onCall?.(operation, result, milliseconds)
+      watch.noteCall(result, kms)
+    },
   })
   const cache = { maxEntries: settings.dataKeyCacheEntries, maxAgeMs: settings.dataKeyCacheTime }
-  return { kms: new CachingKms(bounded, cache), reload }
+  return { kms: new CachingKms(bounded, cache), reload, stopWatching: () => watch.stop() }
 }
 
 async function openBuiltIn(options: OpenKeyServiceOptions): Promise<Source> {
