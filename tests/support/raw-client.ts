@@ -67,8 +67,15 @@ export class RawClient {
   readonly #credentials: RawCredentials
   readonly #region: string
   readonly #agent: HttpAgent | HttpsAgent
+  readonly #onAnswer: ((answer: RawResponse) => void) | undefined
 
-  constructor(endpoint: Endpoint, credentials: RawCredentials, region: string) {
+  constructor(
+    endpoint: Endpoint,
+    credentials: RawCredentials,
+    region: string,
+    onAnswer?: (answer: RawResponse) => void,
+  ) {
+    this.#onAnswer = onAnswer
     this.#endpoint = endpoint
     this.#credentials = credentials
     this.#region = region
@@ -82,7 +89,7 @@ export class RawClient {
 
   /** The same server, asked by another account. */
   as(credentials: RawCredentials): RawClient {
-    return new RawClient(this.#endpoint, credentials, this.#region)
+    return new RawClient(this.#endpoint, credentials, this.#region, this.#onAnswer)
   }
 
   /** Signs, sends, and reads the whole answer. */
@@ -152,9 +159,11 @@ export class RawClient {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
         response.on('error', reject)
-        response.on('end', () =>
-          resolve(new ReadResponse(response.statusCode ?? 0, response.headers, Buffer.concat(chunks))),
-        )
+        response.on('end', () => {
+          const answer = new ReadResponse(response.statusCode ?? 0, response.headers, Buffer.concat(chunks))
+          this.#onAnswer?.(answer)
+          resolve(answer)
+        })
         response.on('close', () => {
           if (!response.complete) reject(new Error('the connection was cut in the middle of the answer'))
         })

@@ -15,6 +15,7 @@ import { type Kms, KmsError } from '@strongroom/kms'
 import { type FsckReport, fsck } from '@strongroom/maintenance'
 import { createLog, type RunningServer, resolveSettings, startServer as startRealServer } from '@strongroom/server'
 import type { SignOptions } from '@strongroom/sigv4'
+import { LeakWatch } from './leak-watch.ts'
 import { type Endpoint, RawClient, type RawCredentials } from './raw-client.ts'
 import { sdkClient } from './sdk-client.ts'
 
@@ -58,6 +59,8 @@ export interface TestServer {
   readonly accessLog: readonly string[]
   /** All that the server keeps. */
   readonly directory: string
+  /** All plaintexts, keys and secrets so far; searched for in all that the server leaves behind when it stops. */
+  readonly leaks: LeakWatch
   /** Reads certificates again, as at SIGHUP. */
   reload(): Promise<void>
   /** A client for another endpoint. */
@@ -93,7 +96,12 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     readTextFile: () => undefined,
   })
   const faults: string[] = []
-  const log = createLog({ level: 'error', format: 'json', write: (line) => faults.push(line) })
+  const logged: string[] = []
+  const write = (line: string): void => {
+    logged.push(line)
+    if (line.includes('"level":"error"')) faults.push(line)
+  }
+  const log = createLog({ level: 'debug', format: 'json', write })
   const accessLog: string[] = []
   const server = await startRealServer(settings, {
     version: '0',
@@ -103,12 +111,16 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   })
   const ca = server.caFile === undefined ? '' : await readFile(server.caFile, 'utf8')
   const endpoint = { host: '127.0.0.1', port: portOf(server.endpoints[0]), ca }
+  const leaks = new LeakWatch()
+  leaks.addText('the secret of the first account', credentials.secretAccessKey)
+  leaks.attach(server.deployment)
   const clients: RawClient[] = []
   const rawAt = (to: Endpoint): RawClient => {
-    const client = new RawClient(to, credentials, region)
+    const client = new RawClient(to, credentials, region, (answer) => leaks.note(answer))
     clients.push(client)
     return client
   }
+  const raw = rawAt(endpoint)
   const sdk = sdkClient(endpoint, credentials, region)
   const { accessKeyId, secretAccessKey } = credentials
   return {
@@ -116,7 +128,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     region,
     credentials,
     signOptions: { credentials: { accessKeyId, secret: Buffer.from(secretAccessKey) }, region },
-    raw: rawAt(endpoint),
+    raw,
     plain: rawAt({ host: '127.0.0.1', port: portOf(server.endpoints[1] ?? server.endpoints[0]) }),
     sdk,
     engine: server.deployment.engine,
@@ -126,15 +138,20 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     faults,
     accessLog,
     directory: data,
+    leaks,
     reload: () => server.reload(),
     rawAt,
     fsck: () => fsckOf(server.deployment),
     stop: async () => {
+      const metrics = (await raw.send({ method: 'GET', rawPath: '/strongroom/metrics', auth: 'none' })).text
       sdk.destroy()
       for (const client of clients) client.close()
       await server.stop()
       await keys?.stop()
+      const texts = { log: logged.join(''), 'access log': accessLog.join(''), metrics }
+      const found = await leaks.findings(data, texts)
       await rm(data, { recursive: true })
+      if (found.length > 0) throw new Error(`left behind in the open:\n${found.slice(0, 20).join('\n')}`)
     },
   }
 }
