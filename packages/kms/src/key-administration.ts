@@ -10,6 +10,7 @@ import type { KeyAlgorithm, KeyDescription, KeyName, KeyStore, KeyVersion } from
 import { deletionEntryName, entryShape, isEntryName, markerEntryName, versionEntryName } from './entry-name.ts'
 import { formatKeyMarker, keyFamily, type MarkerMeaning, parseKeyMarker } from './key-marker.ts'
 import { isKeyName, parseKeyPattern } from './key-name.ts'
+import { purgeKey, recoverKey } from './key-recovery.ts'
 import { checkUsable } from './key-state.ts'
 import { KmsError } from './kms-error.ts'
 import { describeLoadedKey, getEntry, keyNotFound, type LoadedKey, markerApplies } from './loaded-key.ts'
@@ -140,6 +141,19 @@ export class KeyAdministration {
       this.#options.cache.drop(name)
       if (removed === 0) throw keyNotFound(name)
     })
+  }
+
+  /** Brings a deleted key back, unless it is being made anew or purged here at this moment. */
+  recover(name: KeyName): Promise<KeyDescription> {
+    return this.#change(name, async () => {
+      await recoverKey(this.#options.store, name)
+      return this.useFresh(name, describeLoadedKey)
+    })
+  }
+
+  /** In turn with what would bring the key to life, so that a living key is never taken for the rest of a deleted one. */
+  purge(name: KeyName): Promise<void> {
+    return this.#change(name, () => purgeKey(this.#options.store, name))
   }
 
   /** Names of keys that match; entries that are versions or markers are told by their values, not by their names. */

@@ -20,7 +20,6 @@ import type { KeyExpiry } from './expiry.ts'
 import { KeyAdministration } from './key-administration.ts'
 import { decryptWithKey, encryptWithKey, hmacWithKey } from './key-cipher.ts'
 import { isKeyName } from './key-name.ts'
-import { purgeKey, recoverKey } from './key-recovery.ts'
 import { checkUsable, type KeyStateSource, type KeyStateView } from './key-state.ts'
 import { decryptWithAnyVersion, describeStoredKey, type StoredKeyDescription } from './key-wire.ts'
 import { KmsError } from './kms-error.ts'
@@ -274,14 +273,13 @@ export class KeyService implements Kms, KeyStateSource {
   /** Brings a deleted key back, where the store keeps deleted keys. @throws KmsError `key-exists`, `key-not-found` */
   async recoverKey(name: KeyName, options?: KmsCallOptions): Promise<KeyDescription> {
     checkName(name)
-    await endWaitingAt(options?.signal, recoverKey(this.#store, name))
-    return endWaitingAt(options?.signal, this.#administration.useFresh(name, describeLoadedKey))
+    return endWaitingAt(options?.signal, this.#administration.recover(name))
   }
 
   /** Destroys what the store keeps of a deleted key. @throws KmsError `key-exists`, `key-not-found` */
   async purgeKey(name: KeyName, options?: KmsCallOptions): Promise<void> {
     checkName(name)
-    return endWaitingAt(options?.signal, purgeKey(this.#store, name))
+    return endWaitingAt(options?.signal, this.#administration.purge(name))
   }
 
   async status(options?: KmsCallOptions): Promise<{ readonly reachable: boolean; readonly detail?: string }> {
