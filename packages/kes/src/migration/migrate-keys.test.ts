@@ -1,4 +1,4 @@
-import { type KeyStore, KmsError, MemoryKeyStore } from '@strongroom/kms'
+import { KeyService, type KeyStore, KmsError, MemoryKeyStore } from '@strongroom/kms'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { matchesPattern, migrateKeys } from './migrate-keys.ts'
@@ -43,6 +43,43 @@ describe('migrating keys', () => {
     await migrateKeys(await storeOf({ 'app-1': 'a', 'app-22': 'b', other: 'c' }), to, { pattern: 'app-?' })
     expect(await contents(to)).toEqual({ 'app-1': 'a' })
     await expect(migrateKeys(to, to, { pattern: 'a/../b' })).rejects.toMatchObject({ code: 'invalid-config' })
+  })
+
+  it('takes a key with its lock and its versions', async () => {
+    const from = new MemoryKeyStore()
+    const source = new KeyService(from)
+    await source.createKey('k')
+    await source.rotateKey('k')
+    await source.lockKey('k')
+    await source.createKey('other')
+    const to = new MemoryKeyStore()
+    expect((await migrateKeys(from, to, { pattern: 'k' })).copied).toEqual(['k', 'k-locked', 'k-v-2'])
+    const target = new KeyService(to)
+    expect(await target.describeKey('k')).toMatchObject({ state: 'locked', currentVersion: 2 })
+    await target.close()
+    await source.close()
+  })
+
+  it('never leaves a locked key unlocked, wherever it is interrupted', async () => {
+    const from = new MemoryKeyStore()
+    const source = new KeyService(from)
+    await source.createKey('k')
+    await source.rotateKey('k')
+    await source.lockKey('k')
+    for (let entries = 0; entries <= 3; entries++) {
+      const to = new MemoryKeyStore()
+      const controller = new AbortController()
+      const onProgress = ({ done }: { readonly done: number }) => done >= entries && controller.abort()
+      if (entries === 0) controller.abort()
+      await migrateKeys(from, to, { concurrency: 1, signal: controller.signal, onProgress })
+      const target = new KeyService(to)
+      const states = await Promise.all((await target.listKeys('*')).map((name) => target.describeKey(name)))
+      expect(states.map(({ name, state, currentVersion }) => [name, state, currentVersion])).toEqual(
+        entries === 3 ? [['k', 'locked', 2]] : [],
+      )
+      await target.close()
+    }
+    await source.close()
   })
 
   it('goes on where it was interrupted', async () => {

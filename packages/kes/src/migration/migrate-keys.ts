@@ -1,12 +1,13 @@
 /**
  * Copies keys between any two key stores: what is there already and the same counts as done, so that it can be
- * interrupted and begun again; each copy is read back and compared. Nothing is ever deleted or overwritten.
+ * interrupted and begun again; each copy is read back and compared. Nothing is ever deleted or overwritten. A key goes with
+ * its lock and its versions, and comes after them: at no moment can it be used at the target where its source forbids it.
  * kes-protocol 13, row `migrate`, without its limit of 1,025 keys.
  *
  * @module
  */
 import { timingSafeEqual } from 'node:crypto'
-import { type KeyStore, KmsError, type KmsErrorCode } from '@strongroom/kms'
+import { entryShape, type KeyStore, KmsError, type KmsErrorCode } from '@strongroom/kms'
 import { KesError } from '../kes-error.ts'
 
 export interface MigrationOptions {
@@ -55,9 +56,8 @@ export async function migrateKeys(
 ): Promise<MigrationReport> {
   const names = await selectNames(from, pattern)
   const outcomes = new Map<string, Outcome | Error>()
-  const queue = names[Symbol.iterator]()
   let isStopped = false
-  const work = async (): Promise<void> => {
+  const work = async (queue: Iterable<string>): Promise<void> => {
     for (const name of queue) {
       if (isStopped || signal?.aborted === true) return
       const outcome = await copyKey(from, to, name)
@@ -66,7 +66,10 @@ export async function migrateKeys(
       onProgress?.({ done: outcomes.size, total: names.length })
     }
   }
-  await Promise.all(Array.from({ length: concurrency }, work))
+  for (const kind of ['marker', 'version', 'key'] as const) {
+    const queue = names.filter((name) => entryShape(name).kind === kind).values()
+    await Promise.all(Array.from({ length: concurrency }, () => work(queue)))
+  }
   return report(names, outcomes)
 }
 
@@ -109,9 +112,15 @@ async function selectNames(from: KeyStore, pattern: string): Promise<readonly st
   const names: string[] = []
   const literal = pattern.slice(0, /[*?]|$/.exec(pattern)?.index ?? 0)
   for await (const name of from.list(literal)) {
-    if (matchesPattern(name, pattern)) names.push(name)
+    if (isSelected(name, pattern)) names.push(name)
   }
   return names
+}
+
+/** Also what may be a version or a marker of a selected key: without them it would be another key, or an unlocked one. */
+function isSelected(name: string, pattern: string): boolean {
+  const shape = entryShape(name)
+  return matchesPattern(name, pattern) || (shape.kind !== 'key' && matchesPattern(shape.base, pattern))
 }
 
 /** Greedy with one point of return: no more than `name.length` × `pattern.length` steps. */
