@@ -86,6 +86,8 @@ api:
     skip_auth: true
   /v1/ready:
     skip_auth: true
+  /strongroom/v1/key/purge/:
+    skip_auth: true
 foo: bar
 cache:
   expiry:
@@ -93,14 +95,14 @@ cache:
 `)
     const { notices } = await checkKesConfig(file, { ADMIN: 'disabled' }, { openKeyStore })
     expect(notices).toEqual([
-      `${file}:21: cache.expiry.unused: unset or 0s: KES drops its whole cache every 30s then; here it means 30s`,
-      `${file}:18: foo: unknown setting, ignored`,
+      `${file}:23: cache.expiry.unused: unset or 0s: KES drops its whole cache every 30s then; here it means 30s`,
+      `${file}:20: foo: unknown setting, ignored`,
       'policy.app: "v1/x" matches nothing: paths begin with /',
       'policy.app: "/a*b" has a * that is not at its end: it stands for itself',
       'policy.app: "/v1/key/?" has ? or [ ] in it, which stand for themselves since 2023-10',
       'policy.app: is assigned to nobody',
       'api: "/v1/nothing" is no route: ignored',
-      'api: with skip_auth (/v1/ready) clients may connect to every route without a certificate',
+      'api: with skip_auth (/v1/ready, /strongroom/v1/key/purge/) clients may connect to every route without a certificate',
       'admin.identity: nobody can have this identity: there is no admin',
     ])
   })

@@ -187,7 +187,7 @@ function patternNotice(pattern: string): string | undefined {
 }
 
 function apiNotices(api: readonly KesApiConfig[]): readonly string[] {
-  const known = new Set(routes.filter(({ isExtension }) => !isExtension).map(({ path }) => path))
+  const known = new Set(routes.map(({ path }) => path))
   const open = api.filter(({ path, skipAuth }) => skipAuth && known.has(path)).map(({ path }) => path)
   return [
     ...api
