@@ -4,7 +4,7 @@
  * @module
  */
 import type { StoreConnectionSettings } from './key-store-settings.ts'
-import { StoreClient } from './store-client.ts'
+import { type StoreAnswer, StoreClient } from './store-client.ts'
 import type { StoreDependencies } from './store-dependencies.ts'
 import type { StoreTls } from './store-tls.ts'
 
@@ -17,6 +17,8 @@ export interface ClientsByOriginOptions {
   readonly secrets: () => Iterable<string>
   /** Statuses that pass by themselves, beside 429 and 5xx. */
   readonly passingStatuses?: readonly number[]
+  /** Answers that stay what they are. */
+  readonly isFinal?: (answer: StoreAnswer) => boolean
 }
 
 /** One client per origin, with the store's own settings. */
@@ -34,7 +36,7 @@ export class ClientsByOrigin {
   for(url: URL): StoreClient {
     const known = this.#clients.get(url.origin)
     if (known !== undefined) return known
-    const { store, settings, tls, secrets, passingStatuses = [] } = this.#options
+    const { store, settings, tls, secrets, passingStatuses = [], isFinal } = this.#options
     const client = new StoreClient(
       {
         store,
@@ -44,6 +46,7 @@ export class ClientsByOrigin {
         callTimeoutMs: settings.callTimeoutMs,
         totalTimeoutMs: settings.totalTimeoutMs,
         passingStatuses,
+        ...(isFinal === undefined ? {} : { isFinal }),
         secrets,
       },
       this.#dependencies,

@@ -9,6 +9,7 @@ const endpoint = 'https://127.0.0.1:1'
 const stores: readonly KeyStoreSettings[] = [
   { kind: 'vault', endpoint, login: { method: 'token', token: 'token' } },
   { kind: 'fortanix', endpoint, credentials: { apiKey: 'key' } },
+  { kind: 'aws', endpoint, region: 'eu-north-1', credentials: { accessKeyId: 'a', secretAccessKey: 's' } },
   { kind: 'gcp', endpoint, projectId: 'p', metadataEndpoint: endpoint },
   { kind: 'gemalto', endpoint, credentials: { refreshToken: 'token', domain: 'root' } },
   {

@@ -18,6 +18,7 @@ const openers: Openers = {
   files: async ({ path }, { now }) => (await import('./files-key-store.ts')).FilesKeyStore.open(path, { now }),
   vault: async (settings, dependencies) =>
     (await import('./vault/open-vault.ts')).openVaultKeyStore(settings, dependencies),
+  aws: async (settings, dependencies) => (await import('./aws/open-aws.ts')).openAwsKeyStore(settings, dependencies),
   gcp: async (settings, dependencies) =>
     (await import('./gcp/gcp-key-store.ts')).openGcpKeyStore(settings, dependencies),
   fortanix: async (settings, dependencies) =>

@@ -151,6 +151,11 @@ export class StoreClient {
     return parsed
   }
 
+  /** Text from outside, fit for one line of a message, without secrets. */
+  clean(text: string): string {
+    return this.#clean(text)
+  }
+
   close(): void {
     this.#transport.close()
   }
