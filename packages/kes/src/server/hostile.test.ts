@@ -3,6 +3,7 @@
  */
 import { connect, type TLSSocket } from 'node:tls'
 import { describe, expect, it } from 'vitest'
+import { identityOfCertificate } from '../client/api-key.ts'
 import { makeClientCertificates } from '../conformance/client-certificates.ts'
 import { exchange } from '../conformance/wire-client.ts'
 import { LargeBodies } from './request-body.ts'
@@ -222,6 +223,47 @@ describe('a TLS proxy', () => {
     const admin = encodeURIComponent((await certificate('admin')).cert)
     const direct = await through([admin], 'user')
     expect(direct.audit).toContain(`req.ip=127.0.0.1 req.identity=${identities.user}`)
+  })
+
+  it('is nobody without an identity, even where the settings name the empty one', async () => {
+    const { byName } = await makeClientCertificates()
+    const { port } = await startTestServer({
+      tls: { load: () => certificate('server'), proxyIdentities: [''], proxyCertificateHeader: header },
+    })
+    const headers = { [header]: encodeURIComponent((await certificate('admin')).cert) }
+    const answer = await exchange(
+      { host: '127.0.0.1', port, certificate: byName.get('ca') },
+      { method: 'GET', path: '/v1/key/list/', headers, body: undefined, isChunked: false },
+    )
+    expect(answer).toMatchObject({ status: 400, body: '{"message":"tls: client certificate is required"\n}' })
+  })
+
+  it('passes on only certificates that are issued, valid and for clients, where clients are verified', async () => {
+    const { byName, rootPem } = await makeClientCertificates()
+    const der = (name: string): string => byName.get(name)?.cert ?? ''
+    const identity = (name: string): string => identityOfCertificate(der(name))
+    const material = await certificate('server')
+    const { port } = await startTestServer({
+      adminIdentity: identity('issued_exp'),
+      policies: [{ name: 'p', allow: ['*'], identities: [identity('issued_srv'), identity('user')] }],
+      tls: {
+        load: async () => ({ ...material, ca: [rootPem] }),
+        verifyClients: true,
+        proxyIdentities: [identity('issued')],
+        proxyCertificateHeader: header,
+      },
+    })
+    const ask = async (name: string) => {
+      const headers = { [header]: encodeURIComponent(der(name)) }
+      const answer = await exchange(
+        { host: '127.0.0.1', port, certificate: byName.get('issued') },
+        { method: 'GET', path: '/v1/key/list/', headers, body: undefined, isChunked: false },
+      )
+      return answer.status === null ? answer : [answer.status, answer.body]
+    }
+    for (const name of ['issued_exp', 'issued_srv', 'user']) expect(await ask(name)).toEqual([403, '{"message":""\n}'])
+    // Verified, though nobody gave it a right.
+    expect(await ask('issued')).toEqual([403, '{"message":"not authorized: insufficient permissions"\n}'])
   })
 
   it('must say so in one header with one certificate', async () => {

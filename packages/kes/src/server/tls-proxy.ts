@@ -40,7 +40,8 @@ export class TlsProxies {
   readonly #now: () => number
 
   constructor({ identities, header, ca, now }: TlsProxyOptions) {
-    this.#identities = new Set(identities)
+    // Who shows no certificate has the empty identity: a variable that is set to nothing must not make a proxy of everybody.
+    this.#identities = new Set(identities.filter((identity) => identity !== ''))
     this.#header = header.toLowerCase()
     const isUsed = identities.length > 0 && ca !== undefined
     this.#authorities = isUsed ? [...rootCertificates, ...ca].flatMap(parseAuthorities) : undefined
@@ -68,13 +69,19 @@ export class TlsProxies {
     if (this.#authorities === undefined) return true
     const leaf = new X509Certificate(der)
     const now = this.#now()
-    if (Date.parse(leaf.validFrom) > now || Date.parse(leaf.validTo) < now) return false
+    if (!isValidAt(leaf, now)) return false
     const usages: readonly string[] | undefined = leaf.keyUsage
     if (usages !== undefined && !usages.includes(clientAuth)) return false
     return this.#authorities.some(
-      (authority) => authority.ca && leaf.checkIssued(authority) && leaf.verify(authority.publicKey),
+      (authority) =>
+        authority.ca && isValidAt(authority, now) && leaf.checkIssued(authority) && leaf.verify(authority.publicKey),
     )
   }
+}
+
+/** Not, too, when a date cannot be read. */
+function isValidAt({ validFrom, validTo }: X509Certificate, now: number): boolean {
+  return Date.parse(validFrom) <= now && now <= Date.parse(validTo)
 }
 
 /** The address that a proxy names as its client's: the first of `X-Forwarded-For`, without its port. */
