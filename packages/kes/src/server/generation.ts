@@ -8,7 +8,7 @@ import type { RandomSource } from '@strongroom/crypto'
 import { KeyService, type KeyStore, KmsError } from '@strongroom/kms'
 import type { KesServerOptions } from '../contract.ts'
 import { PolicyTable } from '../protocol/policies.ts'
-import { RouteTable } from '../protocol/routes.ts'
+import { type Route, RouteTable } from '../protocol/routes.ts'
 import type { ErrorLog } from './error-log.ts'
 import { GuardedKeyStore } from './guarded-key-store.ts'
 import { TlsProxies } from './tls-proxy.ts'
@@ -76,6 +76,12 @@ export class Generation {
       ...(random === undefined ? {} : { random }),
     })
     return new Generation({ options, policies, routes: new RouteTable(options.api), proxies, store, keys })
+  }
+
+  /** Whether somebody would be let in now, by a connection on which an earlier generation let him in. */
+  admits({ name }: Route, identity: string, path: string): boolean {
+    const isOpen = this.routes.all.some((route) => route.name === name && route.auth !== 'policy')
+    return isOpen || this.policies.isAllowed(identity, path)
   }
 
   enter(): void {

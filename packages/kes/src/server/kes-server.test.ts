@@ -9,9 +9,9 @@ import { certificate, identities, member, startTestServer, type TestAnswer } fro
 
 const context = Buffer.from('{"bucket":"bucket/some/object"}').toString('base64')
 
-/** An open connection of the admin, and what it receives. */
-async function openConnection(port: number, session?: Buffer): Promise<TLSSocket> {
-  const { cert, key } = await certificate('admin')
+/** An open connection, of the admin if nobody else is named. */
+async function openConnection(port: number, session?: Buffer, as: 'admin' | 'user' = 'admin'): Promise<TLSSocket> {
+  const { cert, key } = await certificate(as)
   return new Promise((resolve, reject) => {
     const options = { port, host: '127.0.0.1', cert, key, rejectUnauthorized: false }
     const socket = connect(session === undefined ? options : { ...options, session }, () => resolve(socket))
@@ -145,6 +145,22 @@ describe('a reload', () => {
     expect(later.getPeerX509Certificate()?.fingerprint256).not.toBe(before)
     socket.destroy()
     later.destroy()
+  })
+
+  it('ends the log streams of those who may not read them any more, and of nobody else', async () => {
+    const reader = { name: 'log', allow: ['/v1/log/*'], identities: [identities.user] }
+    const server = await startTestServer({ policies: [reader] })
+    const streams = await Promise.all([openConnection(server.port), openConnection(server.port, undefined, 'user')])
+    for (const socket of streams) {
+      socket.write(get('/v1/log/audit'))
+      await receive(socket, (text) => text.includes('\r\n\r\n'))
+    }
+    const [ofAdmin, ofUser] = streams.map((socket) => receive(socket, (text) => /secret-project|^0\r\n/.test(text)))
+    await server.server.reload({ ...server.options, policies: [] })
+    await server.send('PUT', '/v1/key/create/secret-project')
+    expect(await ofAdmin).toContain('secret-project')
+    expect(await ofUser).not.toContain('secret-project')
+    for (const socket of streams) socket.destroy()
   })
 
   it('that cannot be leaves everything as it was', async () => {

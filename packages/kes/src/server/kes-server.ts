@@ -134,6 +134,7 @@ class RunningKesServer implements KesServer {
       const generation = await this.#makeGeneration(options, tls)
       const replaced = dispatcher.generation
       dispatcher.generation = generation
+      this.#endRevokedStreams(generation)
       this.#options = options
       this.#setLogs(options)
       this.#useTls(tls)
@@ -143,6 +144,13 @@ class RunningKesServer implements KesServer {
       metrics.failedReloads++
       throw error
     }
+  }
+
+  /** Whoever reads a log makes no next request that could meet the new policies. */
+  #endRevokedStreams(generation: Generation): void {
+    const { auditStream, errorStream } = this.#context
+    for (const stream of [auditStream, errorStream])
+      stream.recheck(({ route, caller, path }) => generation.admits(route, caller.identity, path))
   }
 
   async #reloadTls(): Promise<void> {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ServerResponse } from 'node:http'
+import type { Call } from './call.ts'
 
 /** Who does not read may fall so far behind before the connection is cut; in bytes. */
 const maxBehind = 1_048_576
@@ -12,7 +12,7 @@ const maxReaders = 64
 
 /** The readers of one log. */
 export class LogStream {
-  readonly #readers = new Set<ServerResponse>()
+  readonly #readers = new Set<Call>()
   readonly #counted: () => void
 
   /** `counted` is called for every line that somebody is sent. */
@@ -26,24 +26,34 @@ export class LogStream {
   }
 
   /** Takes a reader, whose headers are sent at once. `false` when there are too many. */
-  add(response: ServerResponse): boolean {
+  add(call: Call): boolean {
+    const { response } = call
     if (this.#readers.size >= maxReaders) return false
     response.writeHead(200, { 'Content-Type': 'application/x-ndjson' })
     response.flushHeaders()
-    this.#readers.add(response)
-    response.on('close', () => this.#readers.delete(response))
+    this.#readers.add(call)
+    response.on('close', () => this.#readers.delete(call))
     return true
+  }
+
+  /** Ends the streams of those who may not read any more. */
+  recheck(mayRead: (call: Call) => boolean): void {
+    for (const call of this.#readers) {
+      if (mayRead(call)) continue
+      this.#readers.delete(call)
+      call.response.end()
+    }
   }
 
   /** Ends all streams. */
   close(): void {
-    for (const response of this.#readers) response.end()
+    for (const { response } of this.#readers) response.end()
     this.#readers.clear()
   }
 
   readonly #write = (line: string): void => {
     this.#counted()
-    for (const response of this.#readers) {
+    for (const { response } of this.#readers) {
       if (response.writableLength > maxBehind) response.destroy()
       else response.write(line)
     }

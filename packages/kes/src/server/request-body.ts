@@ -63,7 +63,10 @@ export function readBodyStart(
     const settle = (body: BodyStart | 'gone' | 'busy'): void => {
       if (isSettled) return
       isSettled = true
-      if (isLarge && typeof body === 'string') large.give()
+      if (typeof body === 'string') {
+        for (const chunk of chunks) chunk.fill(0)
+        if (isLarge) large.give()
+      }
       resolve(body)
     }
     const onData = (chunk: Buffer): void => {

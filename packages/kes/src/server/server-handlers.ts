@@ -116,9 +116,9 @@ function wantsProtobuf(call: Call): boolean {
   )
 }
 
-export const streamErrors: RouteHandler = (call, context) => openStream(call, context.errorStream.add(call.response))
+export const streamErrors: RouteHandler = (call, context) => openStream(call, context.errorStream.add(call))
 
-export const streamAudit: RouteHandler = (call, context) => openStream(call, context.auditStream.add(call.response))
+export const streamAudit: RouteHandler = (call, context) => openStream(call, context.auditStream.add(call))
 
 function openStream(call: Call, isOpen: boolean): void {
   if (isOpen) call.status = 200
