@@ -8,7 +8,10 @@ import { join } from 'node:path'
 const pki = join(import.meta.dirname, '../../testdata/config/pki')
 const [cert, key] = await Promise.all(['server.crt', 'server.key'].map((name) => readFile(join(pki, name), 'utf8')))
 
-/** A request as it arrived. */
+/** A request as it arrived.
+ *
+ * @module
+ */
 export interface SeenRequest {
   readonly method: string
   readonly path: string

@@ -1,5 +1,7 @@
 /**
  * A KES server for tests: on loopback, over a key store in memory, with three clients, and everything that it logs.
+ *
+ * @module
  */
 import type { KeyStore } from '@strongroom/kms'
 import { MemoryKeyStore } from '@strongroom/kms'

@@ -7,7 +7,10 @@ export interface KesRun {
   readonly showsProgress?: boolean
   readonly input?: string
   readonly password?: string
-  /** Aborts what goes on until it is interrupted. */
+  /** Aborts what goes on until it is interrupted.
+ *
+ * @module
+ */
   readonly interrupted?: AbortSignal
   /** Told of every piece of output. */
   readonly onOut?: (text: string) => void
