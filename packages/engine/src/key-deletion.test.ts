@@ -184,6 +184,33 @@ async function dyingEngine(changes: number) {
   return assembleEngine({ ...context, commits: Object.create(commits, { run: { value: run } }) })
 }
 
+describe('a key whose deletion is scheduled, in a store that does not show it', () => {
+  it('is not taken for destroyed before its time, and can be taken back when the store shows it again', async () => {
+    await test.put(bucket, 'x', 'x', kms)
+    await test.engine.scheduleKeyDeletion('k', forced)
+    const entries: [name: string, value: Uint8Array][] = []
+    for await (const name of store.list('k')) entries.push([name, await store.get(name)])
+    for (const [name] of entries) await store.delete(name)
+    clock.nowMs += 29 * dayMs
+    expect((await test.engine.sweep()).keysDestroyed).toEqual([])
+    expect((await test.engine.describeKey('k')).state).toBe('missing')
+    for (const [name, value] of entries) await store.create(name, value)
+    await test.engine.cancelKeyDeletion('k')
+    await test.engine.unlockKey('k')
+    expect((await test.get(bucket, 'x')).bytes.toString()).toBe('x')
+    await expectExactBooks(test)
+  })
+
+  it('is given up when nobody can bring it back any more', async () => {
+    const { id } = await test.engine.describeKey('k')
+    await test.engine.scheduleKeyDeletion('k', forced)
+    for await (const name of store.list('k')) await store.delete(name)
+    clock.nowMs += 31 * dayMs
+    await test.engine.sweep()
+    expect((await test.engine.createKey({ requester: rootRequester, name: 'k' })).id).not.toBe(id)
+  })
+})
+
 describe('a key whose material is lost', () => {
   const lose = () => store.delete('k')
 

@@ -260,9 +260,14 @@ export async function sweepKey(context: EngineContext, entry: Entry, record: Key
   if (record.state === 'deleting' && !isOld) return undefined
   const found = await lookUp(context, record.name)
   if (found === 'unknown') return undefined
-  if (record.state === 'scheduled' && found !== 'gone') {
-    if (isDue(context, found)) return destroyDue(context, record.name)
-    if (found.state === 'pending-deletion' || !isOld) return undefined
+  if (record.state === 'scheduled') {
+    if (found === 'gone') {
+      // We destroy nothing without `deleting`: a store that is not there, or not whole, may come back before the key is due.
+      if (context.now() - record.stateSinceMs < deletionDays.most * dayMs) return undefined
+    } else {
+      if (isDue(context, found)) return destroyDue(context, record.name)
+      if (found.state === 'pending-deletion' || !isOld) return undefined
+    }
   }
   await putBack(context, entry, record, found)
   return undefined

@@ -10,10 +10,10 @@ import { EngineError } from './engine-error.ts'
 /** What the engine asks. Who implements it knows the media. */
 export interface WriteSpace {
   /**
-   * Sets room aside for some bytes, until the returned function is called; it may be called twice.
-   * `undefined`: there is not enough. Never waits.
+   * Sets room aside for some bytes, until the returned function is called, with whether they were stored (default) or nothing
+   * is left of them; it may be called twice. `undefined`: there is not enough. Never waits.
    */
-  reserve(sizeBytes: number): (() => void) | undefined
+  reserve(sizeBytes: number): ((isStored?: boolean) => void) | undefined
 }
 
 /** For stores that do not end. */
@@ -28,9 +28,12 @@ export function storageIsFull(cause?: unknown): EngineError {
 export async function withRoom<T>(space: WriteSpace, sizeBytes: number, work: () => Promise<T>): Promise<T> {
   const release = space.reserve(sizeBytes)
   if (release === undefined) throw storageIsFull()
+  let isStored = false
   try {
-    return await work()
+    const result = await work()
+    isStored = true
+    return result
   } finally {
-    release()
+    release(isStored)
   }
 }

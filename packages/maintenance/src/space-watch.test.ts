@@ -66,6 +66,27 @@ it('refuses everything below the reserve, says so once, and takes writes again w
   expect(watch.figures.isLow).toBe(false)
 })
 
+it.each([950, 1_000])(
+  'takes writes again on an empty medium after it was low, with %i of 1,000 bytes kept free',
+  async (kept) => {
+    const { disk, watch } = watchOf({ minFreeBytes: () => kept })
+    disk.freeBytes = kept - 1
+    await watch.measure()
+    expect(watch.reserve(0)).toBeUndefined()
+    disk.freeBytes = 1_000
+    await watch.measure()
+    expect(watch.reserve(0)).toBeDefined()
+  },
+)
+
+it('does not count what was announced and never stored', async () => {
+  const { watch } = watchOf()
+  await watch.measure()
+  for (let i = 0; i < 10; i += 1) watch.reserve(900)?.(false)
+  expect(watch.reserve(900)).toBeDefined()
+  expect(watch.figures.refused).toBe(0)
+})
+
 it('asks once in a while, only when somebody writes, and again after the clock jumped either way', async () => {
   const { disk, watch } = watchOf()
   const reserveAt = async (nowMs: number) => {

@@ -47,8 +47,13 @@ export function defaultMinFreeBytes(totalBytes: number): number {
   return Math.floor(Math.min(wanted, totalBytes / 10))
 }
 
-/** Room has to come back by a tenth of the limit before writes are taken again: no flapping at the edge. */
-const recovery = 1.1
+/**
+ * Free bytes at which writes are taken again: a tenth more than the limit, so that nothing flaps at the edge; but no more than a
+ * tenth of what the limit leaves of the medium, lest a high limit be one that no deletion ever reaches again.
+ */
+function recoveryBytes(minFreeBytes: number, totalBytes: number): number {
+  return Math.floor(minFreeBytes + Math.max(0, Math.min(minFreeBytes, totalBytes - minFreeBytes)) / 10)
+}
 
 interface MediumState extends Medium {
   freeBytes: number
@@ -102,7 +107,7 @@ export class SpaceWatch implements WriteSpace {
     return this.#asking
   }
 
-  reserve(sizeBytes: number): (() => void) | undefined {
+  reserve(sizeBytes: number): ((isStored?: boolean) => void) | undefined {
     const { now = Date.now, maxAgeMs = 1_000 } = this.#options
     // Either way: a clock that was put back must not keep an old answer alive.
     if (Math.abs(now() - this.#askedAtMs) >= maxAgeMs) void this.measure()
@@ -112,11 +117,12 @@ export class SpaceWatch implements WriteSpace {
     }
     this.#reservedBytes += sizeBytes
     let isHeld = true
-    return () => {
+    return (isStored = true) => {
       if (!isHeld) return
       isHeld = false
       this.#reservedBytes -= sizeBytes
-      this.#spentBytes += sizeBytes
+      // What was only announced takes no room: who announces much and sends nothing must not stop the writes of others.
+      if (isStored) this.#spentBytes += sizeBytes
     }
   }
 
@@ -144,7 +150,8 @@ export class SpaceWatch implements WriteSpace {
     const { minFreeBytes = defaultMinFreeBytes, onChange } = this.#options
     medium.freeBytes = freeBytes
     medium.minFreeBytes = minFreeBytes(totalBytes)
-    const isLow = freeBytes < Math.floor(medium.minFreeBytes * (medium.isLow ? recovery : 1))
+    const limit = medium.isLow ? recoveryBytes(medium.minFreeBytes, totalBytes) : medium.minFreeBytes
+    const isLow = freeBytes < limit
     if (isLow === medium.isLow) return
     medium.isLow = isLow
     onChange?.(medium.name, isLow, freeBytes)
