@@ -12,6 +12,7 @@ const freeBytes = 64 * 1024
 
 export class DocumentBudget {
   #leftBytes: number
+  readonly #spentBytes = new Map<string, number>()
 
   /** @param totalBytes of all documents above 64 KiB that are being read or worked on */
   constructor(totalBytes: number) {
@@ -19,18 +20,30 @@ export class DocumentBudget {
   }
 
   /**
-   * Runs `use` while `sizeBytes` are taken from the budget.
+   * Runs `use` while `sizeBytes` are taken from the budget. An account gets no more than it leaves to the others: one that sends
+   * its documents slowly, or never, keeps nobody else out.
    *
    * @throws EngineError `SlowDown` if there is not that much left; whatever `use` throws
    */
-  async spend<T>(sizeBytes: number, use: () => Promise<T>): Promise<T> {
+  async spend<T>(accountId: string, sizeBytes: number, use: () => Promise<T>): Promise<T> {
     if (sizeBytes <= freeBytes) return await use()
-    if (sizeBytes > this.#leftBytes) throw s3Error('SlowDown')
-    this.#leftBytes -= sizeBytes
+    if (this.#spentBy(accountId) + sizeBytes > this.#leftBytes - sizeBytes) throw s3Error('SlowDown')
+    this.#take(accountId, sizeBytes)
     try {
       return await use()
     } finally {
-      this.#leftBytes += sizeBytes
+      this.#take(accountId, -sizeBytes)
     }
+  }
+
+  #spentBy(accountId: string): number {
+    return this.#spentBytes.get(accountId) ?? 0
+  }
+
+  #take(accountId: string, sizeBytes: number): void {
+    this.#leftBytes -= sizeBytes
+    const spent = this.#spentBy(accountId) + sizeBytes
+    if (spent > 0) this.#spentBytes.set(accountId, spent)
+    else this.#spentBytes.delete(accountId)
   }
 }

@@ -46,7 +46,7 @@ export async function withDocument<T>(
   const { request, headers, payload } = call
   const { limitBytes = usualBytes, digest = 'checked' } = options
   const sizeBytes = Math.min(request.body.declaredLength ?? limitBytes, limitBytes)
-  return await call.context.documents.spend(sizeBytes, async () => {
+  return await call.context.documents.spend(call.principal.accountId, sizeBytes, async () => {
     const source = { body: request.body, headers, payload }
     const { bytes, trailers } = await documentBody(source, limitBytes)
     if (digest !== 'none') checkDocumentDigest(bytes, headers, trailers, { required: digest === 'required' })

@@ -175,7 +175,7 @@ describe('the handler', () => {
   })
 
   it('refuses large documents for which there is no room, before it reads them', async () => {
-    const { send, faults } = testHandler({}, { documentBytes: 100_000 })
+    const { send, faults } = testHandler({}, { documentBytes: 200_000 })
     const post = async (rawQuery: string, sizeBytes: number) =>
       await send({ method: 'POST', rawQuery, rawPath: '/bucket/name', body: new Uint8Array(sizeBytes) })
     expect((await post('uploadId=0', 100_001)).log.errorCode).toBe('SlowDown')

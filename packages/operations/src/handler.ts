@@ -35,7 +35,7 @@ export interface S3HandlerOptions extends Omit<Context, 'compatibility' | 'defau
   readonly compatibility?: Context['compatibility']
   /** The engine's own setting. Default `sse-s3`. */
   readonly defaultEncryption?: Context['defaultEncryption']
-  /** Bytes that documents above 64 KiB may take at a time, over all requests. Default 64 MiB. */
+  /** Bytes that documents above 64 KiB may take at a time, over all requests; half of them for one account. Default 64 MiB. */
   readonly documentBytes?: number
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number
