@@ -20,6 +20,12 @@ export function lineWriter({ format, write }: Pick<LogOptions, 'format' | 'write
   return { write: format === 'json' ? write : (line) => write(toText(line)) }
 }
 
+/** What the log says, in its format, in the place of lines that its reader did not take in time. */
+export function lostLine(count: number, format: LogOptions['format']): string {
+  const line = `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), count, msg: 'log lines were lost: nobody read them' })}\n`
+  return format === 'json' ? line : toText(line)
+}
+
 export const createLog = (options: LogOptions): Logger =>
   pino(
     {

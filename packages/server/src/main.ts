@@ -11,7 +11,7 @@ import { banner } from './banner.ts'
 import { systemErrorCode } from './durable-file.ts'
 import { kesPorts } from './kes-ports.ts'
 import { LineBatch } from './line-batch.ts'
-import { createLog, type Logger, lineWriter } from './log.ts'
+import { createLog, type Logger, lineWriter, lostLine } from './log.ts'
 import type { RunningServer } from './serve.ts'
 import { ServerError, type ServerErrorCode } from './server-error.ts'
 import { settingsHelp } from './settings/describe-settings.ts'
@@ -43,6 +43,14 @@ export async function main(args: readonly string[], options: MainOptions = {}): 
         const { settings } = resolve(argumentsOf(target))
         const environment = process.env
         return openAdmin(settings, { version, credentialsDirectory: environment.CREDENTIALS_DIRECTORY, environment })
+      }),
+    openKeys: (target) =>
+      inWords(async () => {
+        const environment = process.env
+        // Only here: no other command needs a key store.
+        const { openKeys } = await import('./admin/open-keys.ts')
+        const { settings } = resolve(argumentsOf(target))
+        return openKeys(settings, { version, credentialsDirectory: environment.CREDENTIALS_DIRECTORY, environment })
       }),
     runServer: (given) => inWords(() => runServer(resolve(given), version, options.command ?? 'strongroom')),
     runBench: async (given) => {
@@ -114,11 +122,15 @@ async function runServer(resolved: ResolvedSettings, version: string, command: s
   const isTerminal = process.stdout.isTTY === true
   // Without a listener the end of whoever reads the log (a collector that is restarted) would be the end of the server.
   process.stdout.on('error', ignoreLostOutput)
-  const lines = new LineBatch((text) => process.stdout.write(text))
+  const format = settings.logFormat === 'auto' ? (isTerminal ? 'text' : 'json') : settings.logFormat
+  const lines = new LineBatch({
+    write: (text) => process.stdout.write(text),
+    onDrain: (goOn) => process.stdout.once('drain', goOn),
+    lostLine: (count) => lostLine(count, format),
+  })
   const flush = (): void => lines.flush()
   process.once('exit', flush)
   const write = (line: string): void => lines.add(line)
-  const format = settings.logFormat === 'auto' ? (isTerminal ? 'text' : 'json') : settings.logFormat
   const log = createLog({ level: settings.logLevel, format, write })
   for (const notice of notices) log.warn(notice)
   const logsAccess = settings.accessLog === 'auto' ? !isTerminal : settings.accessLog === 'on'
