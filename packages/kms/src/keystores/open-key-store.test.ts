@@ -10,6 +10,7 @@ const stores: readonly KeyStoreSettings[] = [
   { kind: 'vault', endpoint, login: { method: 'token', token: 'token' } },
   { kind: 'fortanix', endpoint, credentials: { apiKey: 'key' } },
   { kind: 'aws', endpoint, region: 'eu-north-1', credentials: { accessKeyId: 'a', secretAccessKey: 's' } },
+  { kind: 'azure', endpoint, metadataEndpoint: endpoint },
   { kind: 'gcp', endpoint, projectId: 'p', metadataEndpoint: endpoint },
   { kind: 'gemalto', endpoint, credentials: { refreshToken: 'token', domain: 'root' } },
   {

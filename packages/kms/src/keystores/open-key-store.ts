@@ -21,6 +21,8 @@ const openers: Openers = {
   aws: async (settings, dependencies) => (await import('./aws/open-aws.ts')).openAwsKeyStore(settings, dependencies),
   gcp: async (settings, dependencies) =>
     (await import('./gcp/gcp-key-store.ts')).openGcpKeyStore(settings, dependencies),
+  azure: async (settings, dependencies) =>
+    (await import('./azure/azure-key-store.ts')).openAzureKeyStore(settings, dependencies),
   fortanix: async (settings, dependencies) =>
     (await import('./fortanix/fortanix-key-store.ts')).openFortanixKeyStore(settings, dependencies),
   gemalto: async (settings, dependencies) =>

@@ -27,6 +27,9 @@ export interface Vendor<S extends PlayedService, K extends KeyStoreSettings> {
   /** Texts that must be in no message. */
   readonly secrets: (service: S) => readonly string[]
   readonly isTextOnly?: true
+  readonly canName?: (name: string) => boolean
+  /** The service's clock goes on when a store waits: for stores that wait for a moment of that clock. */
+  readonly timePasses?: true
 }
 
 /** One running service. */
@@ -64,7 +67,10 @@ export class VendorBench<S extends PlayedService, K extends KeyStoreSettings & S
       totalTimeoutMs: 60_000,
       ...changes,
     }
-    return openKeyStore(settings, { sleep: async () => {}, ...dependencies })
+    const sleep = async (milliseconds: number): Promise<void> => {
+      if (this.#vendor.timePasses === true) this.server.clockSkewMs += milliseconds
+    }
+    return openKeyStore(settings, { sleep, ...dependencies })
   }
 
   /** Over the same service behind another certificate. */
@@ -92,6 +98,7 @@ export function vendorHarness<S extends PlayedService, K extends KeyStoreSetting
   }
   return {
     ...(vendor.isTextOnly === undefined ? {} : { isTextOnly: vendor.isTextOnly }),
+    ...(vendor.canName === undefined ? {} : { canName: vendor.canName }),
     async open() {
       bench = await VendorBench.start(vendor)
       return bench.open()
