@@ -7,5 +7,6 @@
 export type { RecordSealing } from './account-records.ts'
 export * from './accounts.ts'
 export * from './accounts-error.ts'
+export { type AccountProblem, type AccountRepair, checkAccounts } from './check-accounts.ts'
 export { newAccessKeyId, newSecretAccessKey, type RandomBytes } from './credentials.ts'
 export * from './principal.ts'

@@ -26,7 +26,7 @@ import {
 import type { Entry } from '@strongroom/storage'
 import { checkOverflow } from './check-details.ts'
 import { IndexCheck } from './index-check.ts'
-import { type Inspection, isUnchanged, type Repair } from './inspection.ts'
+import { type AccountsCheck, type AccountsProblem, type Inspection, isUnchanged, type Repair } from './inspection.ts'
 import { accountTags, isKnownTag } from './places.ts'
 import { entriesOf, type KeyRange } from './walk.ts'
 
@@ -37,15 +37,44 @@ export async function checkIndex(inspection: Inspection): Promise<void> {
   await checkTags(inspection)
   await checkBuckets(inspection)
   await checkKeys(inspection)
-  for (let tag: number = accountTags.first; tag <= accountTags.last; tag += 1) {
-    for await (const entry of entriesOf(inspection.snapshot, tableRange(tag))) {
-      await inspection.open(entry, (body) => body)
-      inspection.count('accountRecords')
-    }
-  }
+  await checkAccounts(inspection)
   for await (const entry of entriesOf(inspection.snapshot, tableRange(sessionKey.tag))) {
     await inspection.open(entry, decodeSessionRecord, { repair: endSession(entry) })
     inspection.count('sessions')
+  }
+}
+
+async function checkAccounts(inspection: Inspection): Promise<void> {
+  const check = inspection.options.checkAccounts ?? openAccounts(inspection)
+  const entries = await check(inspection.snapshot, async ({ repair, ...finding }) => {
+    await inspection.found({ ...finding, ...(repair ? { repair: accountsRepair(repair) } : undefined) })
+  })
+  inspection.count('accountRecords', entries)
+}
+
+/** Where nobody knows these tables: their records open. */
+function openAccounts(inspection: Inspection): AccountsCheck {
+  return async (snapshot) => {
+    let entries = 0
+    const range = { gte: Buffer.of(accountTags.first), lt: Buffer.of(accountTags.last + 1) }
+    for await (const entry of entriesOf(snapshot, range)) {
+      await inspection.open(entry, (body) => body)
+      entries += 1
+    }
+    return entries
+  }
+}
+
+function accountsRepair({ checks, puts, deletes }: NonNullable<AccountsProblem['repair']>): Repair {
+  return async (snapshot, draft) => {
+    for (const { key, version } of checks) {
+      const entry = await snapshot.get(key)
+      draft.check(key, entry)
+      if ((entry?.version ?? 'absent') !== version) return false
+    }
+    for (const { key, value } of puts) draft.putRaw(key, value)
+    for (const key of deletes) draft.delete(key)
+    return true
   }
 }
 

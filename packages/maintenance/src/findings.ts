@@ -51,6 +51,8 @@ export const findingKinds = {
   counter: { conceals: false },
   /** The entry by which a key is found by its name is not that of its record. */
   'key-name': { conceals: false },
+  /** Accounts, their names, access keys and lists of keys do not agree. */
+  'account-index': { conceals: false },
   /** Something needs a key that has no record, or that the KMS does not have. */
   'key-missing': { conceals: false },
 } as const satisfies Record<string, { readonly conceals: boolean }>
@@ -67,6 +69,8 @@ export interface Place {
   readonly partNumber?: number
   readonly blobId?: string
   readonly key?: string
+  readonly account?: string
+  readonly accessKey?: string
   readonly id?: string
 }
 
@@ -122,6 +126,8 @@ const placeWords: readonly (readonly [keyof Place, string])[] = [
   ['partNumber', 'part'],
   ['blobId', 'blob'],
   ['key', 'key'],
+  ['account', 'account'],
+  ['accessKey', 'access key'],
   ['id', 'id'],
 ]
 

@@ -11,6 +11,7 @@ import type { Commit, MetadataStore } from '@strongroom/storage'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Store } from './damage.fixture.ts'
 import type { FsckProgress } from './findings.ts'
+import type { AccountsCheck } from './inspection.ts'
 import { populate } from './populate.fixture.ts'
 import { blobBytes, contentOf, kindsOf, partBytes, requester, TestDeployment } from './test-deployment.fixture.ts'
 
@@ -255,5 +256,42 @@ describe('fsck with many keys', () => {
     const report = await test.fsck({ verifyData: true })
     expect(report).toMatchObject({ findings: [], checked: { versions: 300, objects: 280 } })
     expect(await test.entries(objectKey.tag)).toHaveLength(280)
+  })
+})
+
+describe('fsck of tables that are another package', () => {
+  const key = Buffer.of(0x60, 1)
+  const value = Buffer.of(1)
+  const place = { table: 'account', account: '100000000002', accessKey: 'SRAK1' }
+  const problem = 'a list lacks it'
+
+  /** Says that an entry is missing for as long as it is. */
+  const check: AccountsCheck = async (snapshot, onProblem) => {
+    if ((await snapshot.get(key)) !== undefined) return 1
+    const repair = { checks: [{ key, version: 'absent' as const }], puts: [{ key, value }], deletes: [] }
+    await onProblem({ kind: 'account-index', place, problem, repair })
+    return 0
+  }
+
+  it('reports what their owner finds, and mends it with the commit that it gives', async () => {
+    const detail = 'account 100000000002, access key SRAK1: a list lacks it'
+    const found = { kind: 'account-index', place, detail, repairable: true }
+    expect(await test.fsck({ checkAccounts: check })).toMatchObject({
+      findings: [{ ...found, repaired: false }],
+      unrepaired: 1,
+    })
+    const report = await test.fsck({ checkAccounts: check, repair: true })
+    expect(report).toMatchObject({ findings: [{ ...found, repaired: true }], unrepaired: 0 })
+    expect(await test.fsck({ checkAccounts: check })).toMatchObject({ findings: [], checked: { accountRecords: 1 } })
+  })
+
+  it('mends nothing where something else is there by then', async () => {
+    const late: AccountsCheck = async (snapshot, onProblem) => {
+      await test.commit({ puts: [{ key, value: Buffer.of(2) }] })
+      return check(snapshot, onProblem)
+    }
+    const report = await test.fsck({ checkAccounts: late, repair: true })
+    expect(report).toMatchObject({ findings: [{ kind: 'account-index', repaired: false }], unrepaired: 1 })
+    expect((await test.entries(0x60)).map((entry) => [...entry.value])).toEqual([[2]])
   })
 })

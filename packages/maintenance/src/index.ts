@@ -17,7 +17,7 @@ export {
   type SkipReason,
 } from './findings.ts'
 export { fsck } from './fsck.ts'
-export type { FsckOptions } from './inspection.ts'
+export type { AccountsCheck, AccountsProblem, FsckOptions } from './inspection.ts'
 export {
   type Capacity,
   defaultMinFreeBytes,

@@ -20,7 +20,14 @@ import {
   keyKey,
   RecordStore,
 } from '@strongroom/engine'
-import { type BlobStore, type Entry, type MetadataStore, type Snapshot, StorageError } from '@strongroom/storage'
+import {
+  type BlobStore,
+  type Commit,
+  type Entry,
+  type MetadataStore,
+  type Snapshot,
+  StorageError,
+} from '@strongroom/storage'
 import {
   type Finding,
   type FindingKind,
@@ -42,6 +49,8 @@ export interface FsckOptions
   readonly repair?: boolean
   /** Read and authenticate every stored byte. Default false. */
   readonly verifyData?: boolean
+  /** Checks the tables of accounts, which are another package's. Default: only whether their records open. */
+  readonly checkAccounts?: AccountsCheck
   /** Told at the beginning and end of each phase, and a few times a second between. */
   readonly onProgress?: (progress: FsckProgress) => void
   /** Ends the run between two steps: it rejects with the signal's reason. */
@@ -53,6 +62,19 @@ export interface FsckOptions
   readonly now: () => number
   readonly random: RandomSource
 }
+
+/** A problem of tables that are another package's, with the commit that mends it. */
+export interface AccountsProblem extends Pick<NewFinding, 'place' | 'problem'> {
+  readonly kind: Extract<FindingKind, 'damaged-record' | 'account-index' | 'unknown-key'>
+  /** It has checks on everything that it was concluded from. */
+  readonly repair?: Required<Pick<Commit, 'checks' | 'puts' | 'deletes'>>
+}
+
+/** Looks at all accounts in one state of the store, and waits for each problem to be taken. Resolves to the entries looked at. */
+export type AccountsCheck = (
+  snapshot: Snapshot,
+  onProblem: (problem: AccountsProblem) => Promise<void>,
+) => Promise<number>
 
 /** Mends: fills the draft and returns true, or returns false because things are no more as they were found. */
 export type Repair = (snapshot: Snapshot, draft: CommitDraft) => Promise<boolean>

@@ -5,7 +5,7 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import { AccountsError } from '@strongroom/accounts'
+import { AccountsError, checkAccounts } from '@strongroom/accounts'
 import {
   type AccountReport,
   type Admin,
@@ -22,7 +22,7 @@ import {
 } from '@strongroom/cli'
 import { EngineError } from '@strongroom/engine'
 import { isKeyName, KmsError, rotateRootKey, rotateRootKeyFile } from '@strongroom/kms'
-import { type FsckProgress, type FsckReport, fsck } from '@strongroom/maintenance'
+import { type AccountsCheck, type FsckProgress, type FsckReport, fsck } from '@strongroom/maintenance'
 import type { Deployment } from '../deployment.ts'
 import type { Logger } from '../log.ts'
 import { keyFileSource, passphraseSource, type RootKeySource } from '../root-key-source.ts'
@@ -132,7 +132,9 @@ export class LocalAdmin implements Admin {
       this.#isChecking = true
       try {
         const plainDataKeys = keyring.dataKeys
-        const sources = { metadata, blobs, kms, recordSealer, plainDataKeys, now: Date.now, random: randomBytes }
+        const stores = { metadata, blobs, kms, recordSealer, plainDataKeys }
+        const check: AccountsCheck = (snapshot, onProblem) => checkAccounts(recordSealer, snapshot, onProblem)
+        const sources = { ...stores, checkAccounts: check, now: Date.now, random: randomBytes }
         // What a killed writer left behind, and what a repair turns into garbage, is the sweeper's to remove.
         if (options.repair) await engine.sweep()
         const report = await fsck({ ...sources, ...options, onProgress })
