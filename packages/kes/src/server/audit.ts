@@ -60,8 +60,9 @@ export class Audit {
     return this.level <= logLevels.INFO && (this.#options.sink !== undefined || this.#options.stream() !== undefined)
   }
 
-  write(event: AuditEvent): void {
+  write(whole: AuditEvent): void {
     if (this.level > logLevels.INFO) return
+    const event = shortened(whole)
     const time = this.#time.format(this.#options.now())
     const object = event.context === undefined ? '' : objectOfContext(event.context)
     const stream = this.#options.stream()
@@ -84,6 +85,18 @@ export class Audit {
     if (lines !== '') this.#options.sink?.(lines)
   }
 }
+
+/** Names and paths of requests that are served are shorter. */
+const maxTextLength = 256
+
+/** What a client has chosen takes a bounded place: a stranger whose every request is denied writes the log, too. */
+function shortened(event: AuditEvent): AuditEvent {
+  const { path, key, message } = event
+  if (path.length <= maxTextLength && message.length <= maxTextLength) return event
+  return { ...event, path: cut(path), key: cut(key), message: cut(message) }
+}
+
+const cut = (text: string): string => (text.length > maxTextLength ? `${text.slice(0, maxTextLength)}…` : text)
 
 function resultOf(status: number): string {
   return resultNames[status] ?? (status < 500 ? 'refused' : 'failed')

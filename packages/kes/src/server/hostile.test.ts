@@ -132,6 +132,28 @@ describe('bodies', () => {
 })
 
 describe('clients', () => {
+  it('cannot make audit lines long, whatever they ask for', async () => {
+    const { port, send, audit, server } = await startTestServer()
+    const long = 'a'.repeat(20_000)
+    expect((await send('GET', `/v1/key/describe/${long}`, undefined, 'stranger')).status).toBe(403)
+    expect((await send('GET', `/v1/key/describe/${long}`)).status).toBe(400)
+    const reader = await open(port)
+    const line = received(reader, (text) => text.includes('"path"'))
+    reader.write('GET /v1/log/audit HTTP/1.1\r\nHost: x\r\n\r\n')
+    await expect
+      .poll(async () => {
+        await send('GET', `/v1/key/describe/${long}`, undefined, 'stranger')
+        return (await Promise.race([line, ''])) !== ''
+      })
+      .toBe(true)
+    expect((await line).length).toBeLessThan(2_500)
+    reader.destroy()
+    await server.close()
+    const lines = audit().trimEnd().split('\n')
+    for (const text of lines) expect(text.length).toBeLessThan(1_500)
+    expect(lines[0]).toContain(`req.path=/v1/key/describe/${'a'.repeat(239)}… `)
+  })
+
   it('without, with a CA’s, and with several certificates are told so, and only the leaf counts', async () => {
     const { byName } = await makeClientCertificates()
     const admin = 'a050837d85070582ccf7394b0988847cc312cb88259b894899f6f239cf1791a5'
