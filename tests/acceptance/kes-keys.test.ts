@@ -51,6 +51,8 @@ async function unopened(kms: Kms, dataKeys: readonly SealedDataKey[]): Promise<r
   return bad
 }
 
+const staticKeyOf = ({ staticDataKeys: [first] }: Data): string => `${first?.keyId}:${first?.masterKey}`
+
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'strongroom-keys-'))
 })
@@ -110,9 +112,7 @@ describe("MinIO's data keys", { timeout: 60_000 }, () => {
   })
 
   it('of a static key open with the setting of MinIO', async () => {
-    const [first] = data.staticDataKeys
-    const staticKey = `${first?.keyId}:${first?.masterKey}`
-    const server = await startServer({ args: ['--static-key', staticKey] })
+    const server = await startServer({ args: ['--static-key', staticKeyOf(data)] })
     try {
       expect(await unopened(server.deployment.kms, data.staticDataKeys)).toEqual([])
     } finally {
@@ -142,5 +142,36 @@ describe('keys of KES', { timeout: 60_000 }, () => {
     const kms = new KeyService(await openKeyStore({ kind: 'files', path: at('back') }))
     expect(await unopened(kms, data.dataKeys)).toEqual([])
     await kms.close()
+  })
+
+  it('move into the sealed files of a deployment and out again, and open in between', async () => {
+    const at = (name: string): string => join(directory, 'move', name)
+    await fillKeyDirectory(at('kes'))
+    for (const name of ['kes', 'out']) {
+      await mkdir(at(name), { recursive: true })
+      await writeFile(at(`${name}.yml`), `keystore:\n  fs:\n    path: ${at(name)}\n`)
+    }
+    const into = ['--from', at('kes.yml'), '--data', at('data')]
+    expect(await run(['key', 'copy', ...into])).toMatchObject({ code: 0, out: 'Migrated   3 keys successfully!\n' })
+    expect((await run(['key', 'copy', ...into])).out).toContain('Unchanged  3 keys')
+    for (const [name, stored] of Object.entries(data.storedKeys)) {
+      const sealed = await readFile(join(at('data'), 'keys', name), 'utf8')
+      expect(sealed).toMatch(/^strongroom:sealed:v1:/)
+      expect(sealed).not.toContain(stored.slice(0, 40))
+    }
+    const server = await startServer({ args: ['--data', at('data'), '--static-key', staticKeyOf(data)] })
+    try {
+      expect(await unopened(server.deployment.kms, data.dataKeys)).toEqual([])
+      const busy = await run(['key', 'copy', ...into])
+      expect([busy.code, busy.error]).toEqual([5, expect.stringContaining('server')])
+    } finally {
+      await server.stop()
+    }
+    expect((await run(['key', 'copy', 'testkey-*', '--to', at('out.yml'), '--data', at('data')])).code).toBe(0)
+    expect((await readdir(at('out'))).sort()).toEqual(['testkey-1', 'testkey-2'])
+    for (const name of ['testkey-1', 'testkey-2']) {
+      expect(await readFile(join(at('out'), name), 'utf8')).toBe(data.storedKeys[name])
+    }
+    expect((await run(['key', 'copy', '--data', at('data')])).error).toContain('--from FILE or --to FILE')
   })
 })

@@ -6,7 +6,7 @@
 import type { Command } from 'commander'
 import type { Admin } from './admin.ts'
 import { formatJson } from './output.ts'
-import type { CliPorts } from './ports.ts'
+import type { CliPorts, Target } from './ports.ts'
 
 export interface CommonOptions {
   readonly json?: boolean
@@ -32,18 +32,20 @@ export const withCommonOptions = (command: Command): Command =>
     .option('--metadata <dir>', 'metadata directory, if it is apart')
     .option('--config <file>', 'settings file of the deployment')
 
+/** Which deployment the options name. */
+export const targetOf = ({ data, metadata, config }: CommonOptions): Target => ({
+  ...(data === undefined ? {} : { data }),
+  ...(metadata === undefined ? {} : { metadata }),
+  ...(config === undefined ? {} : { config }),
+})
+
 /** Opens the deployment, does the work, closes it again. */
 export async function withAdmin<T>(
   ports: CliPorts,
   options: CommonOptions,
   work: (admin: Admin) => Promise<T>,
 ): Promise<T> {
-  const { data, metadata, config } = options
-  const admin = await ports.openAdmin({
-    ...(data === undefined ? {} : { data }),
-    ...(metadata === undefined ? {} : { metadata }),
-    ...(config === undefined ? {} : { config }),
-  })
+  const admin = await ports.openAdmin(targetOf(options))
   try {
     return await work(admin)
   } finally {

@@ -3,7 +3,11 @@
  *
  * @module
  */
+import type { migrateKeys } from '@strongroom/kes'
 import type { Admin } from './admin.ts'
+
+/** A place where keys are kept. */
+export type KeyStorePort = Parameters<typeof migrateKeys>[0]
 
 /** Which deployment a command means. */
 export interface Target {
@@ -44,6 +48,8 @@ export interface CliPorts {
   readonly version: string
   /** Reaches the running server, or opens the stopped data directory. */
   openAdmin(target: Target): Promise<Admin>
+  /** Opens the keys of a deployment that nothing is running on; the caller closes them. */
+  openKeys(target: Target): Promise<KeyStorePort>
   /** Runs the server until it is stopped; resolves with the exit code. */
   runServer(args: readonly string[]): Promise<number>
   /** Runs the benchmark; resolves with the exit code. */

@@ -26,6 +26,7 @@ async function replay(command: string, admin: MemoryAdmin): Promise<string> {
       if (data === '/nowhere') throw new AdminError('unavailable', '/nowhere is not a Strongroom data directory')
       return admin
     },
+    openKeys: () => Promise.reject(new Error('not for these commands')),
     runServer: async (args) => {
       out += `server ${JSON.stringify(args)}\n`
       return 0

@@ -72,12 +72,20 @@ export async function openKeyService(options: OpenKeyServiceOptions): Promise<Op
 }
 
 async function openBuiltIn(options: OpenKeyServiceOptions): Promise<Source> {
-  const keys = new KeyService(await openStore(options), { createdBy: 'strongroom' })
+  const keys = new KeyService(await openKeyStoreOf(options), { createdBy: 'strongroom' })
   return { kms: keys, reload: nothingToReload }
 }
 
-/** The files of the data directory are sealed; other stores hold what KES would write there. */
-async function openStore({ settings, directory, keyring, environment }: OpenKeyServiceOptions): Promise<KeyStore> {
+/**
+ * The place of the keys of a deployment that has them itself. The files of the data directory are sealed; other stores hold
+ * what KES would write there. @throws ServerError `invalid-settings`
+ */
+export async function openKeyStoreOf({
+  settings,
+  directory,
+  keyring,
+  environment,
+}: Pick<OpenKeyServiceOptions, 'settings' | 'directory' | 'keyring' | 'environment'>): Promise<KeyStore> {
   const { keyStore } = settings
   if (keyStore === undefined) return new SealedKeyStore(await FilesKeyStore.open(directory.keys), keyring.keyStoreKeys)
   const kes = await import('@strongroom/kes')

@@ -14,6 +14,7 @@ import {
   withCommonOptions,
 } from '../context.ts'
 import { formatTable, formatTime } from '../output.ts'
+import { addKeyCopy } from './key-copy.ts'
 import { addKeyDelete } from './key-delete.ts'
 import { addKeyUsage } from './key-usage.ts'
 
@@ -128,4 +129,5 @@ export const addKey: AddCommand = (parent, context) => {
   addGrants(group, context)
   addKeyUsage(group, context)
   addKeyDelete(group, context)
+  addKeyCopy(group, context)
 }

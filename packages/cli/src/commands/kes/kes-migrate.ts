@@ -7,6 +7,7 @@
 import type { KesStoreConfig, MigrationProgress, MigrationReport } from '@strongroom/kes'
 import type { AddCommand, CommandContext } from '../../context.ts'
 import { exitCodes } from '../../exit-codes.ts'
+import type { KeyStorePort } from '../../ports.ts'
 import { act, addKesCommand, type Invocation, optionalArgument } from './kes-command.ts'
 import { failing, KesCommandError } from './kes-command-error.ts'
 import { goJson } from './kes-format.ts'
@@ -43,21 +44,38 @@ async function migrate(invocation: Invocation<MigrateOptions>, { ports, setExitC
   try {
     const target = await open(to, stores.to)
     try {
-      const bar = new ProgressBar(ports.showsProgress && options.quiet !== true, ports.writeError, ports.kes.now)
-      const report = await kes.migrateKeys(source, target, {
-        pattern,
-        signal: ports.kes.interrupted(),
-        onProgress: (progress) => bar.show(progress),
-      })
-      bar.end()
-      if (!isSuccess(report, options.merge === true)) setExitCode(exitCodes.failed)
-      ports.writeOut(options.json === true ? goJson(report) : formatReport(report, options))
+      await copyAndReport({ source, target, pattern, options }, { ports, setExitCode })
     } finally {
       await target.close()
     }
   } finally {
     await source.close()
   }
+}
+
+/** What is copied, and how it is told. */
+export interface Copying {
+  readonly source: KeyStorePort
+  readonly target: KeyStorePort
+  readonly pattern: string
+  readonly options: Pick<MigrateOptions, 'json' | 'merge' | 'quiet'>
+}
+
+/** Copies keys with a progress bar, and says what came of it. Both stores stay the caller's. */
+export async function copyAndReport(
+  { source, target, pattern, options }: Copying,
+  { ports, setExitCode }: CommandContext,
+): Promise<void> {
+  const { migrateKeys } = await import('@strongroom/kes')
+  const bar = new ProgressBar(ports.showsProgress && options.quiet !== true, ports.writeError, ports.kes.now)
+  const report = await migrateKeys(source, target, {
+    pattern,
+    signal: ports.kes.interrupted(),
+    onProgress: (progress) => bar.show(progress),
+  })
+  bar.end()
+  if (!isSuccess(report, options.merge === true)) setExitCode(exitCodes.failed)
+  ports.writeOut(options.json === true ? goJson(report) : formatReport(report, options))
 }
 
 const isSuccess = ({ different, failed, isComplete }: MigrationReport, isMerge: boolean): boolean =>

@@ -8,9 +8,9 @@ export interface KesRun {
   readonly input?: string
   readonly password?: string
   /** Aborts what goes on until it is interrupted.
- *
- * @module
- */
+   *
+   * @module
+   */
   readonly interrupted?: AbortSignal
   /** Told of every piece of output. */
   readonly onOut?: (text: string) => void
@@ -43,6 +43,7 @@ export async function runKes(args: readonly string[], run: KesRun): Promise<KesR
   const ports: CliPorts = {
     version: '0.1.0',
     openAdmin: nowhere,
+    openKeys: nowhere,
     runServer: nowhere,
     runBench: nowhere,
     serverHelp: () => '',
