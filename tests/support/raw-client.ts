@@ -63,7 +63,7 @@ export interface RawResponse {
 }
 
 export class RawClient {
-  readonly #endpoint: Endpoint
+  readonly endpoint: Endpoint
   readonly #credentials: RawCredentials
   readonly #region: string
   readonly #agent: HttpAgent | HttpsAgent
@@ -76,7 +76,7 @@ export class RawClient {
     onAnswer?: (answer: RawResponse) => void,
   ) {
     this.#onAnswer = onAnswer
-    this.#endpoint = endpoint
+    this.endpoint = endpoint
     this.#credentials = credentials
     this.#region = region
     const { ca } = endpoint
@@ -89,7 +89,7 @@ export class RawClient {
 
   /** The same server, asked by another account. */
   as(credentials: RawCredentials): RawClient {
-    return new RawClient(this.#endpoint, credentials, this.#region, this.#onAnswer)
+    return new RawClient(this.endpoint, credentials, this.#region, this.#onAnswer)
   }
 
   /** Signs, sends, and reads the whole answer. */
@@ -115,7 +115,7 @@ export class RawClient {
   }
 
   #host(): string {
-    return `${this.#endpoint.host}:${this.#endpoint.port}`
+    return `${this.endpoint.host}:${this.endpoint.port}`
   }
 
   #signable(input: RawRequest, rawPath: string) {
@@ -150,7 +150,7 @@ export class RawClient {
   }
 
   async #exchange(method: string, path: string, headers: Record<string, string>, body: Buffer): Promise<RawResponse> {
-    const { host, port, ca } = this.#endpoint
+    const { host, port, ca } = this.endpoint
     const hasBody = body.length > 0 || method === 'PUT' || method === 'POST'
     const length = hasBody && headers['content-length'] === undefined ? { 'content-length': String(body.length) } : {}
     const options = { host, port, method, path, headers: { ...headers, ...length }, agent: this.#agent }
