@@ -20,6 +20,11 @@ describe('the choice of a proxy', () => {
     (address) => expect(isProxied(address)).toBe(false),
   )
 
+  it.each(['http://169.254.169.254/metadata/identity/oauth2/token', 'http://[fe80::a9fe:a9fe]/computeMetadata/v1/'])(
+    'asks nobody else for the token of this machine: %s',
+    (address) => expect(isProxied(address)).toBe(false),
+  )
+
   it.each([
     ['https://vault.example', 'vault.example', false],
     ['https://vault.example', 'VAULT.example', false],

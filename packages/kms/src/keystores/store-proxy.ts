@@ -18,7 +18,8 @@ export interface ProxySettings {
 }
 
 /**
- * The proxy for a store's address. This machine is always reached directly, as Go programs do.
+ * The proxy for a store's address. This machine is always reached directly, as Go programs do, and so is the metadata service
+ * of a cloud, whose answers hold tokens in plaintext.
  *
  * @throws KmsError `unreachable` when the proxy's address makes no sense
  */
@@ -26,7 +27,7 @@ export function proxyFor(target: URL, settings: ProxySettings = {}): URL | undef
   const address = target.protocol === 'https:' ? settings.https : settings.http
   if (address === undefined || address === '') return undefined
   const host = bareHost(target.hostname)
-  if (isThisMachine(host) || isExempt(host, portOf(target), settings.none ?? '')) return undefined
+  if (isNearby(host) || isExempt(host, portOf(target), settings.none ?? '')) return undefined
   const text = address.includes('://') ? address : `http://${address}`
   const proxy = URL.canParse(text) ? new URL(text) : undefined
   if (proxy === undefined || !(proxy.protocol === 'http:' || proxy.protocol === 'https:') || proxy.hostname === '') {
@@ -53,12 +54,15 @@ export function bareHost(hostname: string): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
 }
 
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-loopback.addAddress('::1', 'ipv6')
+/** This machine and its link: a proxy would ask its own cloud's metadata service, as itself, and hear the token. */
+const nearby = new BlockList()
+nearby.addSubnet('127.0.0.0', 8, 'ipv4')
+nearby.addAddress('::1', 'ipv6')
+nearby.addSubnet('169.254.0.0', 16, 'ipv4')
+nearby.addSubnet('fe80::', 10, 'ipv6')
 
-function isThisMachine(host: string): boolean {
-  return host === 'localhost' || contains(loopback, host)
+function isNearby(host: string): boolean {
+  return host === 'localhost' || contains(nearby, host)
 }
 
 function isExempt(host: string, port: number, none: string): boolean {
