@@ -22,6 +22,22 @@ describe('creating a bucket', () => {
     await expect(create(otherRequester)).rejects.toMatchObject({ code: 'BucketAlreadyExists' })
   })
 
+  it('makes it with its settings in one commit, or not at all', async () => {
+    const tags = Array.from({ length: 50 }, (_, i) => ({ key: `key-${i}`, value: 'v'.repeat(256) }))
+    let commits = 0
+    const commit = test.metadata.commit.bind(test.metadata)
+    test.metadata.commit = (what) => {
+      commits += 1
+      return commit(what)
+    }
+    const settings = { objectOwnership: 'BucketOwnerEnforced', tags } as const
+    const made = await test.engine.createBucket({ requester: rootRequester, name: 'whole', ...settings })
+    expect(commits).toBe(1)
+    expect(made).toMatchObject(settings)
+    expect(await test.engine.bucket('whole')).toMatchObject(settings)
+    await expectExactBooks(test)
+  })
+
   it('has one winner among many', async () => {
     const creates = Array.from({ length: 20 }, () => test.engine.createBucket({ requester: rootRequester, name: 'b' }))
     const outcomes = await Promise.allSettled(creates)

@@ -26,10 +26,10 @@ import {
 } from './tables.ts'
 import { withSnapshot } from './with-snapshot.ts'
 
-/** @throws EngineError `BucketAlreadyOwnedByYou`, `BucketAlreadyExists` */
+/** Makes a bucket with all that is asked for, or none. @throws EngineError `BucketAlreadyOwnedByYou`, `BucketAlreadyExists` */
 export async function createBucket(
   context: EngineContext,
-  { requester, name }: Parameters<Engine['createBucket']>[0],
+  { requester, name, objectOwnership, tags }: Parameters<Engine['createBucket']>[0],
 ): Promise<Bucket> {
   const id = Buffer.from(context.random(idBytes))
   await context.commits.run(async (snapshot, draft) => {
@@ -48,10 +48,11 @@ export async function createBucket(
       state: 'active',
       stateSinceMs: nowMs,
       versioning: 'unset',
+      ...(objectOwnership ? { objectOwnership } : undefined),
     }
     draft.check(nameAt, undefined).putRaw(nameAt, id)
     draft.putRaw(ownedBucketKey.encode(requester.accountId, name), id)
-    draft.putRecord(bucketKey.encode(id), encodeBucketRecord(record))
+    putChanged(context, draft, bucketKey.encode(id), record, { tags })
   })
   return bucket(context, name)
 }

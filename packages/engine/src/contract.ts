@@ -396,7 +396,9 @@ export interface EngineStats {
 
 export interface Engine {
   // buckets
-  createBucket(input: { readonly requester: Requester; readonly name: string }): Promise<Bucket>
+  createBucket(
+    input: { readonly requester: Requester; readonly name: string } & Pick<Bucket, 'objectOwnership' | 'tags'>,
+  ): Promise<Bucket>
   /** @throws NoSuchBucket */
   bucket(name: string): Promise<Bucket>
   listBuckets(input: {

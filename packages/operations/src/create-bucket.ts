@@ -20,9 +20,13 @@ async function run(call: Call): Promise<Reply> {
   const { objectOwnership } = parseCreateBucketHeaders(headers)
   const { tags } = parseCreateBucket(await readDocument(call), context.region)
   try {
-    const bucket = await context.engine.createBucket({ requester, name })
-    if (objectOwnership !== undefined) await context.engine.changeBucket(bucket, { objectOwnership })
-    if (tags !== undefined && tags.length > 0) await context.engine.changeBucket(bucket, { tags })
+    // In one go: who is told of a failure asks again, and is then told that the bucket is there.
+    await context.engine.createBucket({
+      requester,
+      name,
+      ...(objectOwnership === undefined ? {} : { objectOwnership }),
+      ...(tags !== undefined && tags.length > 0 ? { tags } : {}),
+    })
   } catch (error) {
     const isOwn = error instanceof EngineError && error.code === 'BucketAlreadyOwnedByYou'
     if (!isOwn || context.region !== oldestRegion) throw error

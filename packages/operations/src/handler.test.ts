@@ -190,6 +190,21 @@ describe('the handler', () => {
   })
 })
 
+describe('making a bucket', () => {
+  it('asks for it and its settings at once, so that none is there without them', async () => {
+    const asked: unknown[] = []
+    const { send } = testHandler({
+      createBucket: async (input) => {
+        asked.push(input)
+        return testBucket
+      },
+    })
+    const headers = { 'x-amz-object-ownership': 'BucketOwnerEnforced' }
+    expect((await send({ method: 'PUT', rawPath: '/bucket', headers })).status).toBe(200)
+    expect(asked).toMatchObject([{ name: 'bucket', objectOwnership: 'BucketOwnerEnforced' }])
+  })
+})
+
 describe('making a bucket again', () => {
   const createBucket = async (): Promise<never> => {
     throw new EngineError('BucketAlreadyOwnedByYou')
