@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type VendorRequest, VendorServer } from '../../../../tests/support/vendor-server.ts'
@@ -14,6 +15,10 @@ import { openKeyStore } from './open-key-store.ts'
 
 const secret = 'a-very-secret-credential'
 const value = 'the-value-of-a-key-0123456789'
+
+const privateKey = String(
+  generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }),
+)
 
 const settingsOf: Readonly<Record<string, (endpoint: string) => KeyStoreSettings>> = {
   'Vault, version 1': (endpoint) => ({
@@ -28,6 +33,26 @@ const settingsOf: Readonly<Record<string, (endpoint: string) => KeyStoreSettings
     version: 'v2',
     login: { method: 'token', token: secret },
   }),
+  AWS: (endpoint) => ({
+    kind: 'aws',
+    endpoint,
+    region: 'eu-north-1',
+    credentials: { accessKeyId: 'AKIA', secretAccessKey: secret, sessionToken: `${secret}-too` },
+  }),
+  'Google, machine': (endpoint) => ({ kind: 'gcp', endpoint, projectId: 'p', metadataEndpoint: endpoint }),
+  'Google, service account': (endpoint) => ({
+    kind: 'gcp',
+    endpoint,
+    projectId: 'p',
+    credentials: { clientEmail: 'e', privateKeyId: 'i', privateKey, tokenUri: `${endpoint}/token` },
+  }),
+  'Azure, client secret': (endpoint) => ({
+    kind: 'azure',
+    endpoint,
+    authorityHost: endpoint,
+    credentials: { tenantId: 't', clientId: 'c', clientSecret: secret },
+  }),
+  'Azure, machine': (endpoint) => ({ kind: 'azure', endpoint, metadataEndpoint: endpoint }),
   Fortanix: (endpoint) => ({ kind: 'fortanix', endpoint, credentials: { apiKey: secret } }),
   CipherTrust: (endpoint) => ({ kind: 'gemalto', endpoint, credentials: { refreshToken: secret, domain: 'root' } }),
   KeyControl: (endpoint) => ({
@@ -55,6 +80,8 @@ const fields = [
   ],
   ...['value', 'kid', 'name', 'enabled', 'message', 'token_type', 'jwt', 'duration', 'material', 'skip', 'total'],
   ...['resources', 'codeDesc', 'access_token', 'expires_at', 'secret_data', 'secrets', 'next_token', 'error', 'k'],
+  ...['SecretString', 'SecretBinary', 'SecretList', 'NextToken', 'Name', 'DeletedDate', '__type', 'payload', 'id'],
+  ...['nextPageToken', 'expires_in', 'status', 'attributes', 'created', 'nextLink', 'innererror', 'code', 'recoveryId'],
 ]
 
 const leaf = fc.oneof(
@@ -72,6 +99,10 @@ const leaf = fc.oneof(
     'Bearer',
     'vault:v1:AAAA',
     'dmFsdWU=',
+    'https://v/secrets/k/1',
+    'projects/p/secrets/k/versions/1',
+    'InvalidRequestException',
+    'ResourceExistsException',
     '__proto__',
   ),
   fc.string(),
@@ -131,6 +162,7 @@ describe.each(Object.keys(settingsOf))('a service that answers anything: %s', (t
             message: echo(request),
             codeDesc: echo(request),
             error: echo(request),
+            error_description: echo(request),
           }
           const json = next.echoes ? said : next.json
           const text = JSON.stringify(json)

@@ -22,6 +22,9 @@ export function realServices(environment: Environment): RealService[] {
 
 const readers: readonly ((environment: Environment) => RealService | undefined)[] = [
   vaultService,
+  awsService,
+  gcpService,
+  azureService,
   fortanixService,
   gemaltoService,
   entrustService,
@@ -57,6 +60,62 @@ function vaultLogin(env: Environment): VaultLogin {
   const { STRONGROOM_TEST_VAULT_ROLE_ID: id, STRONGROOM_TEST_VAULT_SECRET_ID: secret } = env
   if (id !== undefined && secret !== undefined) return { method: 'approle', id, secret }
   return { method: 'token', token: env.STRONGROOM_TEST_VAULT_TOKEN ?? '' }
+}
+
+/** The region must have no secrets. Without a key the SDK's own chain finds credentials. */
+function awsService(env: Environment): RealService | undefined {
+  const { STRONGROOM_TEST_AWS_REGION: region } = env
+  if (region === undefined || region === '') return undefined
+  const accessKeyId = env.STRONGROOM_TEST_AWS_ACCESS_KEY_ID
+  const secretAccessKey = env.STRONGROOM_TEST_AWS_SECRET_ACCESS_KEY
+  const session = given({ sessionToken: env.STRONGROOM_TEST_AWS_SESSION_TOKEN })
+  const place = given({ endpoint: env.STRONGROOM_TEST_AWS_ENDPOINT, kmsKeyId: env.STRONGROOM_TEST_AWS_KMS_KEY_ID })
+  const connection = caOf(env.STRONGROOM_TEST_AWS_CA)
+  return {
+    title: `AWS Secrets Manager in ${region}`,
+    settings: () => ({
+      kind: 'aws',
+      region,
+      ...place,
+      ...connection,
+      ...(accessKeyId === undefined || secretAccessKey === undefined
+        ? {}
+        : { credentials: { accessKeyId, secretAccessKey, ...session } }),
+    }),
+  }
+}
+
+/** The project must have no secrets. Without a file it is the machine's identity that asks. */
+function gcpService(env: Environment): RealService | undefined {
+  const { STRONGROOM_TEST_GCP_PROJECT_ID: projectId } = env
+  if (projectId === undefined || projectId === '') return undefined
+  const place = given({
+    endpoint: env.STRONGROOM_TEST_GCP_ENDPOINT,
+    credentialsFile: env.STRONGROOM_TEST_GCP_CREDENTIALS_FILE,
+  })
+  return {
+    title: `Google Secret Manager in ${projectId}`,
+    settings: () => ({ kind: 'gcp', projectId, ...place, ...caOf(env.STRONGROOM_TEST_GCP_CA) }),
+  }
+}
+
+/** The vault must be empty. Without a secret it is the machine's identity that asks. */
+function azureService(env: Environment): RealService | undefined {
+  const { STRONGROOM_TEST_AZURE_ENDPOINT: endpoint } = env
+  if (endpoint === undefined || endpoint === '') return undefined
+  const clientId = env.STRONGROOM_TEST_AZURE_CLIENT_ID
+  const tenantId = env.STRONGROOM_TEST_AZURE_TENANT_ID
+  const clientSecret = env.STRONGROOM_TEST_AZURE_CLIENT_SECRET
+  const login =
+    clientId === undefined || tenantId === undefined || clientSecret === undefined
+      ? { managedIdentity: given({ clientId }) }
+      : { credentials: { tenantId, clientId, clientSecret } }
+  return {
+    title: `Azure Key Vault at ${endpoint}`,
+    isTextOnly: true,
+    canName: (name) => /^[0-9a-z-]+$/.test(name),
+    settings: () => ({ kind: 'azure', endpoint, ...login, ...caOf(env.STRONGROOM_TEST_AZURE_CA) }),
+  }
 }
 
 /** The group must be empty: entries have no place of their own in it. */

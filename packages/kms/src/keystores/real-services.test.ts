@@ -77,6 +77,13 @@ describe('the settings of real services', () => {
 
   it('name each service that the environment names', () => {
     const services = realServices({
+      STRONGROOM_TEST_AWS_REGION: 'eu-north-1',
+      STRONGROOM_TEST_AWS_ACCESS_KEY_ID: 'a',
+      STRONGROOM_TEST_AWS_SECRET_ACCESS_KEY: 's',
+      STRONGROOM_TEST_GCP_PROJECT_ID: 'p',
+      STRONGROOM_TEST_GCP_CREDENTIALS_FILE: '/credentials.json',
+      STRONGROOM_TEST_AZURE_ENDPOINT: 'https://z',
+      STRONGROOM_TEST_AZURE_CLIENT_ID: 'c',
       STRONGROOM_TEST_FORTANIX_ADDR: 'https://f',
       STRONGROOM_TEST_FORTANIX_API_KEY: 'key',
       STRONGROOM_TEST_GEMALTO_ADDR: 'https://g',
@@ -86,6 +93,9 @@ describe('the settings of real services', () => {
       STRONGROOM_TEST_ENTRUST_CA: '/ca.pem',
     })
     expect(services.map(({ settings }) => settings('p'))).toMatchObject([
+      { kind: 'aws', region: 'eu-north-1', credentials: { accessKeyId: 'a', secretAccessKey: 's' } },
+      { kind: 'gcp', projectId: 'p', credentialsFile: '/credentials.json' },
+      { kind: 'azure', endpoint: 'https://z', managedIdentity: { clientId: 'c' } },
       { kind: 'fortanix', endpoint: 'https://f', credentials: { apiKey: 'key' } },
       { kind: 'gemalto', endpoint: 'https://g', credentials: { refreshToken: 'token', domain: 'root' } },
       { kind: 'entrust', endpoint: 'https://e', tls: { ca: '/ca.pem' } },

@@ -37,7 +37,19 @@ const denials = new Set([
 
 /** Name of a service's exception; empty for every other error. */
 export function awsExceptionName(error: unknown): string {
-  return error instanceof Error && statusOfAws(error) !== undefined ? error.name : ''
+  return error instanceof Error && statusOfAws(error) !== undefined ? String(error.name) : ''
+}
+
+/** What an error says. The SDK takes any value of an answer for a message. */
+export function awsMessage(error: unknown): string {
+  const message: unknown = error instanceof Error ? error.message : undefined
+  return typeof message === 'string' ? message : ''
+}
+
+/** The error for an answer that is none. It may have been carried out all the same. */
+export function awsNonsense({ operation, name }: Pick<AwsCall, 'operation' | 'name'>): StoreError {
+  const message = `${titleOf(operation, name)} was answered with something that makes no sense`
+  return new StoreError('unreachable', message, { isOutcomeUnknown: true })
 }
 
 /** Whether the SDK noticed that this machine's clock is wrong, and signs by the service's from now on. */
@@ -48,18 +60,15 @@ export function isClockCorrected(error: unknown): boolean {
 /** The error for a call that failed. */
 export function awsFault(error: unknown, call: AwsCall): KmsError {
   if (error instanceof KmsError) return error
-  const what = `AWS Secrets Manager: ${call.operation}${call.name === undefined ? '' : ` of '${call.name}'`}`
+  const what = titleOf(call.operation, call.name)
   const name = awsExceptionName(error)
   const status = statusOfAws(error)
   if (!(error instanceof Error) || (name === '' && /Credential|Token|Provider/.test(error.name))) {
-    const said = error instanceof Error ? `: ${call.clean(error.message)}` : ''
-    return new StoreError('permission-denied', `${what}: there are no credentials to ask with${said}`, {})
+    const said = call.clean(awsMessage(error))
+    return new StoreError('permission-denied', `${what}: there are no credentials to ask with: ${said}`, {})
   }
   if (name === '' || status === undefined || error instanceof SyntaxError || status < 300) {
-    // It may have been carried out, whatever it was answered.
-    return new StoreError('unreachable', `${what} was answered with something that makes no sense`, {
-      isOutcomeUnknown: true,
-    })
+    return awsNonsense(call)
   }
   const isDenied = denials.has(name) || status === 401 || status === 403
   const code: KmsErrorCode = isDenied
@@ -67,13 +76,17 @@ export function awsFault(error: unknown, call: AwsCall): KmsError {
     : isThrottling(name) || status === 429
       ? 'busy'
       : 'unreachable'
-  const said = call.isSecret ? '' : `: ${call.clean(error.message)}`
+  const said = call.isSecret ? '' : `: ${call.clean(awsMessage(error))}`
   const right = isDenied ? `; it needs ${rightFor(call)}` : ''
   const shown = /^\w{1,60}$/.test(name) ? ` ${name}` : ''
   return new StoreError(code, `${what} answered ${status}${shown}${said}${right}`, {
     status,
     isOutcomeUnknown: status >= 500,
   })
+}
+
+function titleOf(operation: string, name: string | undefined): string {
+  return `AWS Secrets Manager: ${operation}${name === undefined ? '' : ` of '${name}'`}`
 }
 
 function rightFor({ operation, name }: AwsCall): string {

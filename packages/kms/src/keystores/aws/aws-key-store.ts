@@ -15,10 +15,11 @@ import { KmsError } from '../../kms-error.ts'
 import { maxStoredKeyBytes } from '../../stored-key.ts'
 import { createOnce } from '../create-once.ts'
 import type { AwsKeyStoreSettings } from '../key-store-settings.ts'
+import { isObject } from '../store-client.ts'
 import type { StoreDependencies } from '../store-dependencies.ts'
 import { statusOf } from '../store-status.ts'
 import { valueOfText } from '../stored-text.ts'
-import { awsExceptionName, awsFault, isClockCorrected } from './aws-fault.ts'
+import { awsExceptionName, awsFault, awsMessage, awsNonsense, isClockCorrected } from './aws-fault.ts'
 import type { AwsSdk } from './open-aws.ts'
 
 const pageSize = 100
@@ -131,12 +132,10 @@ export class AwsKeyStore implements KeyStore {
     const found = new Set<string>()
     let token: string | undefined
     for (let page = 0; page < maxPages; page++) {
-      const answer = await this.#page(pageSize, token)
-      for (const { Name: name = '' } of answer.SecretList ?? []) {
-        if (name.startsWith(prefix) && isEntryName(name)) found.add(name)
-      }
-      if (answer.NextToken === undefined || answer.NextToken === '' || answer.NextToken === token) break
-      token = answer.NextToken
+      const { names, next } = await this.#page(pageSize, token)
+      for (const name of names) if (name.startsWith(prefix) && isEntryName(name)) found.add(name)
+      if (next === undefined || next === token) break
+      token = next
     }
     yield* [...found].sort()
   }
@@ -151,8 +150,8 @@ export class AwsKeyStore implements KeyStore {
 
   #valueOf(name: string, answer: GetSecretValueCommandOutput): Uint8Array {
     const { SecretString: text, SecretBinary: bytes } = answer
-    if (text !== undefined) return valueOfText(name, text)
-    if (bytes === undefined) throw new KmsError('invalid-key', `the secret '${name}' has no value`)
+    if (typeof text === 'string') return valueOfText(name, text)
+    if (!(bytes instanceof Uint8Array)) throw awsNonsense({ operation: 'GetSecretValue', name })
     if (bytes.length > maxStoredKeyBytes) throw new KmsError('invalid-key', `the value of key '${name}' is too long`)
     return Uint8Array.from(bytes)
   }
@@ -204,13 +203,24 @@ export class AwsKeyStore implements KeyStore {
     }
   }
 
-  async #page(size: number, token: string | undefined) {
+  async #page(
+    size: number,
+    token: string | undefined,
+  ): Promise<{ readonly names: readonly string[]; readonly next: string | undefined }> {
     const command = new this.#sdk.ListSecretsCommand({
       MaxResults: size,
       ...(token === undefined ? {} : { NextToken: token }),
     })
     try {
-      return await this.#call('ListSecrets', undefined, () => this.#client.send(command))
+      const answer = await this.#call('ListSecrets', undefined, () => this.#client.send(command))
+      // The SDK's types promise what nobody has checked.
+      const secrets: unknown = answer.SecretList ?? []
+      const next: unknown = answer.NextToken ?? ''
+      if (!Array.isArray(secrets) || typeof next !== 'string') {
+        throw awsNonsense({ operation: 'ListSecrets', name: undefined })
+      }
+      const names = secrets.map((secret: unknown) => (isObject(secret) ? String(secret.Name) : ''))
+      return { names, next: next === '' ? undefined : next }
     } catch (error) {
       throw faultOf(error)
     }
@@ -227,8 +237,8 @@ export class AwsKeyStore implements KeyStore {
       const isSecret = operation === 'CreateSecret'
       const fault = awsFault(error, { operation, name, isSecret, clean: this.#clean })
       const exception = awsExceptionName(error)
-      if (exception === '' || !(error instanceof Error)) throw fault
-      throw new AwsException(exception, error.message, fault)
+      if (exception === '') throw fault
+      throw new AwsException(exception, awsMessage(error), fault)
     }
   }
 }
