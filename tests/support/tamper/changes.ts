@@ -27,7 +27,7 @@ export const changeMeanings: Readonly<Record<ChangeName, string>> = {
   extend: 'one byte more',
   swap: "two of one kind in each other's place",
   duplicate: 'the value once more, in another place of its kind',
-  'older value': 'the value that stood there before',
+  'older value': 'the value that stood there before; tried with up to four entries',
   'put back': 'one that was deleted is there again',
   delete: 'gone',
   packages: 'packages of the sealed stream swapped, repeated, left out; the last one moved to the front',
@@ -81,6 +81,14 @@ export interface Kind {
   readonly history: ReadonlyMap<string, readonly Buffer[]>
 }
 
+/** The commit that puts the value back that an entry had before, if it had one. */
+const olderValueOf =
+  (history: Kind['history']) =>
+  ({ key, value }: Entry): Commit[] => {
+    const older = history.get(hex(key))?.findLast((each) => Buffer.compare(each, value) !== 0)
+    return older ? [{ puts: [{ key, value: older }] }] : []
+  }
+
 const hex = (key: Uint8Array): string => Buffer.from(key).toString('hex')
 
 /** The commits that make a change to an entry; none where it cannot be made. */
@@ -109,10 +117,9 @@ export function commitsFor(change: ChangeName, entry: Entry, { entries, history 
       const isTaken = copy.length < 3 || entries.some((each) => Buffer.compare(each.key, copy) === 0)
       return isTaken ? [] : [{ puts: [{ key: copy, value }] }]
     }
-    case 'older value': {
-      const older = history.get(hex(key))?.find((each) => Buffer.compare(each, value) !== 0)
-      return older ? [{ puts: [{ key, value: older }] }] : []
-    }
+    case 'older value':
+      // Whether it is detected depends on what else was written with it: several entries are tried.
+      return [entry, ...entries.filter((each) => each !== entry)].flatMap(olderValueOf(history)).slice(0, 4)
     case 'put back': {
       const gone = [...history].find(([id]) => !entries.some((each) => hex(each.key) === id))
       const last = gone?.[1].at(-1)

@@ -9,9 +9,9 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Accounts, createAccounts } from '@strongroom/accounts'
+import { type Accounts, checkAccounts, createAccounts } from '@strongroom/accounts'
 import { RecordSealer } from '@strongroom/crypto'
-import { createEngine, type MaintainedEngine } from '@strongroom/engine'
+import { createEngine, type EngineOptions, type MaintainedEngine } from '@strongroom/engine'
 import {
   createKeyring,
   createRootKeyFile,
@@ -22,7 +22,7 @@ import {
   openKeyring,
   SealedKeyStore,
 } from '@strongroom/kms'
-import { type FsckReport, fsck } from '@strongroom/maintenance'
+import { type AccountsCheck, type FsckReport, fsck } from '@strongroom/maintenance'
 import { createS3Handler, type S3Handler } from '@strongroom/operations'
 import {
   type Commit,
@@ -84,6 +84,7 @@ export interface OpenDeployment {
   readonly engine: MaintainedEngine
   readonly accounts: Accounts
   readonly handle: S3Handler
+  readonly stores: Pick<EngineOptions, 'metadata' | 'blobs' | 'kms' | 'recordSealer' | 'plainDataKeys'>
   fsck(): Promise<FsckReport>
   /** All but the metadata store, which is the caller's. */
   close(): Promise<void>
@@ -128,8 +129,10 @@ export async function openDeployment(directory: string, metadata: MetadataStore)
     const engine = await createEngine({ ...stores, ...settings })
     closeAll.push(() => engine.close())
     const handle = createS3Handler({ engine, accounts, region, defaultEncryption: 'none', onUnexpectedError: () => {} })
-    const check = () => fsck({ ...stores, verifyData: true, now: Date.now, random: randomBytes })
-    return { engine, accounts, handle, fsck: check, close }
+    const ofAccounts: AccountsCheck = (snapshot, onProblem) => checkAccounts(recordSealer, snapshot, onProblem)
+    const check = () =>
+      fsck({ ...stores, checkAccounts: ofAccounts, verifyData: true, now: Date.now, random: randomBytes })
+    return { engine, accounts, handle, stores, fsck: check, close }
   } catch (error) {
     await close()
     throw error

@@ -99,6 +99,11 @@ class Filler {
 }
 
 const kms = (keyId: string): EncryptionRequest => ({ mode: 'sse-kms', keyId })
+const dual = (keyId: string): EncryptionRequest => ({ mode: 'dsse-kms', keyId })
+
+/** Objects in two layers in the bucket `plain`: two that are inline, and two that are blobs of three packages. */
+export const dualNames = { inline: ['dual-1', 'dual-2'], blob: ['dual-blob-1', 'dual-blob-2'] } as const
+const threePackages = 2 * 65_536 + 500
 
 /** See the module. */
 export async function populate(deployment: OpenDeployment): Promise<Populated> {
@@ -113,6 +118,9 @@ export async function populate(deployment: OpenDeployment): Promise<Populated> {
   await engine.deleteBucket(await engine.createBucket({ requester, name: 'gone' }))
   // A name that the other bucket has, too: whose content is it?
   await filler.put(await engine.bucket('second'), 'inline-2', 300, { mode: 'default' })
+  // Two values that are both consistent with all else.
+  await filler.put(plain, 'tagged', 100, { mode: 'default' })
+  await engine.putTags({ bucket: plain, name: 'tagged', tags: [{ key: 'a', value: 'b' }] })
   for (const round of [1, 2]) {
     await filler.put(plain, 'a-blob', severalPackages + round, { mode: 'sse-s3' })
     await filler.put(plain, 'b-blob', severalPackages + 10 * round, { mode: 'default' })
@@ -122,7 +130,10 @@ export async function populate(deployment: OpenDeployment): Promise<Populated> {
     await filler.put(plain, 'customer', 20_000 + round, { mode: 'sse-c', customerKey: clientKey })
     await filler.multipart(plain, 'parts-1', kms('alpha'))
     await filler.multipart(plain, 'parts-2', { mode: 'sse-s3' })
+    for (const name of dualNames.inline) await filler.put(plain, name, 400 + round, dual('beta'))
+    for (const name of dualNames.blob) await filler.put(plain, name, threePackages + round, dual('alpha'))
   }
+  await filler.multipart(plain, 'dual-parts', dual('alpha'))
   const metadata = { userMetadata: large }
   await filler.put(plain, 'large-1', 100, { mode: 'default' }, { metadata })
   await filler.put(plain, 'removed', 20_000, kms('alpha'))
@@ -133,6 +144,7 @@ export async function populate(deployment: OpenDeployment): Promise<Populated> {
   await engine.deleteKey('doomed')
   await engine.lockKey('gamma')
   const { accessKey } = await twoAccounts(accounts)
+  await engine.grantKey('alpha', accessKey.accountId)
   await engine.idle()
   return { written: filler.written, otherSigner: accessKey }
 }
@@ -174,6 +186,6 @@ async function uploads({ engine }: OpenDeployment, filler: Filler, bucket: Bucke
 
 async function twoAccounts(accounts: OpenDeployment['accounts']) {
   await accounts.createAccount('first')
-  const { accessKeyId, secretAccessKey } = await accounts.createAccount('second')
-  return { accessKey: { accessKeyId, secret: Buffer.from(secretAccessKey) } }
+  const { accountId, accessKeyId, secretAccessKey } = await accounts.createAccount('second')
+  return { accessKey: { accountId, accessKeyId, secret: Buffer.from(secretAccessKey) } }
 }
