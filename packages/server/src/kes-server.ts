@@ -18,6 +18,7 @@ import {
   startKesServer,
 } from '@strongroom/kes'
 import { devSetup } from './kes-dev.ts'
+import { type KesOutput, kesOutput } from './kes-output.ts'
 
 export interface KesProcess {
   readonly version: string
@@ -47,8 +48,25 @@ const anyAddress: KesAddress = { host: '127.0.0.1', port: 7373 }
  * @throws KesError and what `startKesServer` throws
  */
 export async function runKesServer(given: KesServerArguments, environment: KesProcess): Promise<number> {
-  const writeOut = environment.writeOut ?? ((text: string) => void process.stdout.write(text))
-  const writeError = environment.writeError ?? ((text: string) => void process.stderr.write(text))
+  const out = outputTo(environment.writeOut, () => kesOutput(process.stdout, given.isJson))
+  const errors = outputTo(environment.writeError, () => kesOutput(process.stderr, given.isJson))
+  try {
+    return await serve(given, environment, out.write, errors.write)
+  } finally {
+    out.flush()
+    errors.flush()
+  }
+}
+
+const outputTo = (write: ((text: string) => void) | undefined, open: () => KesOutput): KesOutput =>
+  write === undefined ? open() : { write, flush: () => undefined }
+
+async function serve(
+  given: KesServerArguments,
+  environment: KesProcess,
+  writeOut: (text: string) => void,
+  writeError: (text: string) => void,
+): Promise<number> {
   const signals = environment.signals ?? process
   const makePlan = planner(given, environment)
   const plan = await makePlan()

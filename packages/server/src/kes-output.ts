@@ -1,0 +1,37 @@
+/**
+ * Where a key service writes its audit and its errors: a stream whose reader may go away or take nothing for a while. Neither
+ * ends the service, nor takes its memory.
+ *
+ * @module
+ */
+import type { Writable } from 'node:stream'
+import { LineBatch } from './line-batch.ts'
+
+export interface KesOutput {
+  write(text: string): void
+  /** Writes what waits. To be called at the end. */
+  flush(): void
+}
+
+/** Lines for a stream of this process, which is never closed. */
+export function kesOutput(stream: Writable, isJson: boolean, now: () => Date = () => new Date()): KesOutput {
+  // Without a listener the end of whoever reads the log (a collector that is restarted) would be the end of the service.
+  stream.on('error', ignoreLostOutput)
+  const lines = new LineBatch({
+    write: (text) => stream.write(text),
+    onDrain: (goOn) => stream.once('drain', goOn),
+    lostLine: (count) => lostLine(count, isJson, now()),
+  })
+  return { write: (text) => lines.add(text), flush: () => lines.flush() }
+}
+
+function lostLine(count: number, isJson: boolean, at: Date): string {
+  const [time, message] = [at.toISOString(), 'log lines were lost: nobody read them']
+  return isJson
+    ? `${JSON.stringify({ time, level: 'WARN', message, count })}\n`
+    : `time=${time} level=WARN msg="${message}" count=${count}\n`
+}
+
+function ignoreLostOutput(): void {
+  // There is nowhere to say it.
+}
