@@ -38,9 +38,14 @@ export function successor(bytes: Uint8Array): Uint8Array {
   return next
 }
 
+/** The same memory as a `Buffer`. Bytes that are one already are not asked for their array buffer, which Bun makes only then. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
 /** A key as a string that a `Map` can hold; one character per byte. */
 export function mapKey(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+  return asBuffer(bytes).toString('latin1')
 }
 
 const wordSize = 2 ** 32
@@ -72,5 +77,5 @@ export function readUint32(source: Uint8Array, offset: number): number {
 
 /** Reads a signed 64-bit big-endian integer. */
 export function readInt64(source: Uint8Array): bigint {
-  return Buffer.from(source.buffer, source.byteOffset, 8).readBigInt64BE(0)
+  return asBuffer(source).readBigInt64BE(0)
 }

@@ -15,7 +15,7 @@
  */
 
 import { Buffer } from 'node:buffer'
-import { compareBytes, readUint32, upperBound, writeUint32 } from './bytes.ts'
+import { asBuffer, compareBytes, readUint32, upperBound, writeUint32 } from './bytes.ts'
 import { StorageError } from './storage-error.ts'
 
 /** One kind of element; made by {@link text}, {@link byteString}, {@link uint64}, {@link descending}, {@link fixedBytes}. */
@@ -93,7 +93,7 @@ function encodeValues(
 }
 
 function decodeValues(tag: number, elements: readonly TupleElement<unknown>[], key: Uint8Array): unknown[] {
-  const source = Buffer.from(key.buffer, key.byteOffset, key.length)
+  const source = asBuffer(key)
   if (source[0] !== tag) throw corrupt('belongs to another table')
   const values: unknown[] = []
   let offset = 1
