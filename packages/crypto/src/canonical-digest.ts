@@ -13,6 +13,16 @@ import { asBuffer } from './secrets.ts'
 const fieldTypes = { bytes: 1, text: 2, uint: 3, absent: 4, present: 5, list: 6 } as const
 
 const scratchBytes = 2048
+
+/** Handed from one digest to the next: making one costs as much as the hashing. What is digested is no secret. */
+let spareScratch: Buffer | undefined
+
+function takeScratch(): Buffer {
+  const scratch = spareScratch ?? Buffer.allocUnsafeSlow(scratchBytes)
+  spareScratch = undefined
+  return scratch
+}
+
 const loneSurrogate = /\p{Surrogate}/u
 
 /**
@@ -24,7 +34,7 @@ const loneSurrogate = /\p{Surrogate}/u
  */
 export class CanonicalDigest {
   #hash: Hash | undefined
-  readonly #scratch = Buffer.allocUnsafe(scratchBytes)
+  readonly #scratch = takeScratch()
   #used = 0
   #isDone = false
 
@@ -42,9 +52,10 @@ export class CanonicalDigest {
   /** UTF-8. @throws CryptoError `invalid-argument` for text with lone surrogates, which has no UTF-8 form of its own */
   text(value: string): this {
     if (loneSurrogate.test(value)) throw invalidArgument('text must be well-formed Unicode')
-    const encoded = Buffer.from(value, 'utf8')
-    this.#write(fieldTypes.text, encoded.length)
-    this.#append(encoded)
+    const sizeBytes = Buffer.byteLength(value, 'utf8')
+    this.#write(fieldTypes.text, sizeBytes)
+    if (this.#used + sizeBytes > scratchBytes) this.#append(Buffer.from(value, 'utf8'))
+    else this.#used += this.#scratch.write(value, this.#used, 'utf8')
     return this
   }
 
@@ -74,10 +85,14 @@ export class CanonicalDigest {
   digest(): Buffer {
     this.#checkOpen()
     this.#isDone = true
-    // One-shot hashing is twice as fast, and most digests fit.
-    if (!this.#hash) return hash('sha256', this.#scratch.subarray(0, this.#used), 'buffer')
-    this.#flush()
-    return this.#hash.digest()
+    try {
+      // One-shot hashing is twice as fast, and most digests fit.
+      if (!this.#hash) return hash('sha256', this.#scratch.subarray(0, this.#used), 'buffer')
+      this.#flush()
+      return this.#hash.digest()
+    } finally {
+      spareScratch = this.#scratch
+    }
   }
 
   #checkOpen(): void {

@@ -61,12 +61,16 @@ export function openBytes(
   }
 }
 
+/** What is expected of the package that is being opened: public bytes, written and read within one call. */
+const expected = Buffer.allocUnsafeSlow(headerSizeBytes + nonceSizeBytes)
+const header = expected.subarray(0, headerSizeBytes)
+const aad = expected.subarray(0, aadSizeBytes)
+const packageNonce = expected.subarray(headerSizeBytes)
+
 /** A stream of one package, without the machinery for more: every small object and every sealed key is one. */
 function openOnlyPackage(cipher: AeadCipher, key: Uint8Array, streamNonce: Uint8Array, sealed: Buffer): Buffer {
-  const header = Buffer.allocUnsafe(headerSizeBytes)
-  const nonce = Buffer.allocUnsafe(nonceSizeBytes)
   dare2.writeHeader(header, cipherIds[cipher], streamNonce, 0, sealed.length - packageOverheadBytes, true)
   if (header.compare(sealed, 0, headerSizeBytes) !== 0) throw notAuthentic()
-  dare2.writeNonce(nonce, header, 0)
-  return openMessage(cipher, key, nonce, header.subarray(0, aadSizeBytes), sealed.subarray(headerSizeBytes))
+  dare2.writeNonce(packageNonce, header, 0)
+  return openMessage(cipher, key, packageNonce, aad, sealed.subarray(headerSizeBytes))
 }

@@ -7,7 +7,7 @@
  */
 
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { tagSizeBytes } from './aead.ts'
+import { nonceSizeBytes, tagSizeBytes } from './aead.ts'
 import { invalidArgument, notAuthentic } from './crypto-error.ts'
 import { deriveKey } from './kdf.ts'
 import { asBuffer, checkKey, type RandomSource } from './secrets.ts'
@@ -15,7 +15,7 @@ import { asBuffer, checkKey, type RandomSource } from './secrets.ts'
 const formatByte = 1
 const saltSizeBytes = 16
 const nonceOffset = 1 + 4 + saltSizeBytes
-const bodyOffset = nonceOffset + 12
+const bodyOffset = nonceOffset + nonceSizeBytes
 
 /** What sealing adds to a record: format, key id, salt, nonce, tag. */
 export const recordOverheadBytes = bodyOffset + tagSizeBytes
@@ -47,6 +47,9 @@ export class RecordSealer {
   readonly #subkeys = new Map<string, Buffer>()
   /** Format, key id, salt and nonce of the next record. */
   readonly #header = Buffer.alloc(bodyOffset)
+  /** Of the record that is being opened: used up within the call. */
+  readonly #nonce = Buffer.alloc(nonceSizeBytes)
+  readonly #tag = Buffer.alloc(tagSizeBytes)
   #sealingKey: Buffer = Buffer.alloc(0)
   #sealedRecords = 0
   #isClosed = false
@@ -93,10 +96,11 @@ export class RecordSealer {
     const subkey = this.#subkeyOf(bytes)
     const end = bytes.length - tagSizeBytes
     try {
-      const nonce = bytes.subarray(nonceOffset, bodyOffset)
-      const decipher = createDecipheriv('aes-256-gcm', subkey, nonce, tagOption)
+      bytes.copy(this.#nonce, 0, nonceOffset, bodyOffset)
+      bytes.copy(this.#tag, 0, end)
+      const decipher = createDecipheriv('aes-256-gcm', subkey, this.#nonce, tagOption)
       decipher.setAAD(kvKey)
-      decipher.setAuthTag(bytes.subarray(end))
+      decipher.setAuthTag(this.#tag)
       const body = decipher.update(bytes.subarray(bodyOffset, end))
       decipher.final()
       return body
