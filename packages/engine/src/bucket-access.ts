@@ -31,9 +31,16 @@ interface CachedBucket {
   bucket?: Bucket
 }
 
-/** A bucket's id as bytes. */
+/** Ids of the buckets that are at hand: every request needs its bucket's several times. */
+const bucketIds = new WeakMap<Bucket, Buffer>()
+
+/** A bucket's id as bytes, which are not to be changed. */
 export function bucketIdOf(bucket: Bucket): Buffer {
-  return parseId(bucket.id, idBytes) ?? corrupt('not the id of a bucket')
+  const known = bucketIds.get(bucket)
+  if (known) return known
+  const id = parseId(bucket.id, idBytes) ?? corrupt('not the id of a bucket')
+  bucketIds.set(bucket, id)
+  return id
 }
 
 /** The record at `entry`; its tags may be in overflow chunks. */

@@ -8,6 +8,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import { StorageError } from '@strongroom/storage'
+import { asBuffer } from './ids.ts'
 
 const twoTo32 = 2 ** 32
 
@@ -116,7 +117,7 @@ export class RecordReader {
    * @param newest the last of the formats that are known; default: `format` is the only one
    */
   constructor(bytes: Uint8Array, kind: string, format: number, newest: number = format) {
-    this.#buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#buffer = asBuffer(bytes)
     this.#kind = kind
     this.format = this.u8()
     if (this.format < format || this.format > newest) corrupt(`unknown format of ${kind}`)

@@ -10,6 +10,7 @@
  */
 
 import type { Envelope } from './envelope-record.ts'
+import { asBuffer } from './ids.ts'
 import type { ObjectRecord, ObjectVersion, StoredStream } from './object-record.ts'
 import type { TablePart } from './part-table.ts'
 import {
@@ -156,7 +157,7 @@ function rowOf(rows: Map<string, CountRow>, id: string, length: number, keyOf: C
 }
 
 function mapKeyOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+  return asBuffer(bytes).toString('latin1')
 }
 
 function sum(into: Map<string, { readonly key: Uint8Array; delta: number }>, key: Uint8Array, delta: number): void {

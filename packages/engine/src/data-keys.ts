@@ -13,6 +13,7 @@ import { type EncryptionPlan, kmsContext, parseStoredContext } from './encryptio
 import { EngineError } from './engine-error.ts'
 import type { EnvelopeKey } from './envelope.ts'
 import { type DualEnvelope, type Envelope, type KmsEnvelope, plainSaltBytes } from './envelope-record.ts'
+import { asBuffer } from './ids.ts'
 import { findKeyById, type KeyHandle, keyArn, mayUse } from './key-registry.ts'
 import { keyIsGone, kmsFailure } from './kms-failure.ts'
 import type { LayerKeys } from './layer-keys.ts'
@@ -93,11 +94,6 @@ async function newDataKeyPair(
   zero(outer.plaintext)
   const cause = new KmsError('busy', `key '${key.record.name}' was rotated all the time`)
   throw kmsFailure(cause, keyArn(context, key.record.ownerAccountId, key.record.name), 'write')
-}
-
-/** The same memory. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 type KmsPlan = Extract<EncryptionPlan, { key: unknown }>

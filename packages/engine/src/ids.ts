@@ -25,5 +25,10 @@ export function parseId(text: string, sizeBytes: number): Buffer | undefined {
 
 /** The id as hex digits. */
 export function formatId(id: Uint8Array): string {
-  return Buffer.from(id.buffer, id.byteOffset, id.length).toString('hex')
+  return asBuffer(id).toString('hex')
+}
+
+/** The same memory as a `Buffer`. Asking bytes for their array buffer costs an allocation on Bun: what is a `Buffer` is not asked. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }

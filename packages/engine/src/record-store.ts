@@ -11,7 +11,7 @@ import { BoundedMap } from './bounded-map.ts'
 import { corrupt } from './codec.ts'
 import { decodeDetails, encodeDetails, type Overflow } from './details.ts'
 import { EngineError } from './engine-error.ts'
-import { idBytes, type Random } from './ids.ts'
+import { asBuffer, idBytes, type Random } from './ids.ts'
 import {
   decodeObjectRecord,
   encodeObjectRecord,
@@ -58,7 +58,7 @@ export class RecordStore {
 
   /** Decodes a record once per version of its entry. For records that many requests need: buckets and keys. */
   cached<T>(entry: Entry, decode: (body: Buffer) => T): T {
-    const cacheKey = Buffer.from(entry.key.buffer, entry.key.byteOffset, entry.key.length).toString('latin1')
+    const cacheKey = asBuffer(entry.key).toString('latin1')
     const found = this.#cache.get(cacheKey)
     // One key is always decoded the same way: the table's tag is its first byte.
     if (found?.version === entry.version) return found.value as T
