@@ -6,13 +6,13 @@
  */
 
 import { createHash } from 'node:crypto'
-import { keyOne, sourceSseC, sseC, sseKms, sseS3 } from '../encryption-headers.ts'
+import { dsseKms, keyOne, sourceSseC, sseC, sseKms, sseS3 } from '../encryption-headers.ts'
 import { pattern } from '../pattern.ts'
 import type { FaultRequest, FaultResponse, FaultServer } from './fault-server.ts'
 
 export const bucket = 'faults'
 
-export type ModeName = 'none' | 'SSE-S3' | 'SSE-KMS' | 'SSE-C'
+export type ModeName = 'none' | 'SSE-S3' | 'SSE-KMS' | 'DSSE-KMS' | 'SSE-C'
 export type Shape = 'whole' | 'multipart'
 
 interface Mode {
@@ -25,6 +25,7 @@ export const modes: Readonly<Record<ModeName, Mode>> = {
   none: { write: {}, read: {}, source: {} },
   'SSE-S3': { write: sseS3, read: {}, source: {} },
   'SSE-KMS': { write: sseKms('named', '{"team":"blue"}'), read: {}, source: {} },
+  'DSSE-KMS': { write: dsseKms('named', '{"team":"blue"}'), read: {}, source: {} },
   'SSE-C': { write: sseC(keyOne), read: sseC(keyOne), source: sourceSseC(keyOne) },
 }
 

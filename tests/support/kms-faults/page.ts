@@ -33,7 +33,7 @@ key service is back, the same requests succeed without a restart, and \`fsck --v
 
 const explanations = `
 - *goes on*: answered as if nothing were wrong. Objects without encryption and under a client's key (SSE-C) never need the key service.
-- \`503 ServiceUnavailable\` comes with \`Retry-After\`; SDKs try again by themselves. Under *flapping* a request that needs a call is refused, and succeeds when it is sent again, once or twice.
+- \`503 ServiceUnavailable\` comes with \`Retry-After\`; SDKs try again by themselves. Under *flapping* a request that needs a call is refused, and succeeds when it is sent again, once or twice. A write in two layers (DSSE-KMS) takes two data keys: where strictly every second call is refused, as here, it never gets both and is refused each time.
 - Reading with a key that is gone is \`403 AccessDenied\`, as on AWS, so that nobody learns from it whether a key exists; writing says \`400 KMS.NotFoundException\`.
 - A data key that is not the one that was sealed opens nothing: \`500 InternalError\` and a line in the log, and not one byte of content. What a key service that lies gives to a *write* cannot be told from a right answer: a malicious key service is out of scope (SECURITY.md).
 - In the built-in key service these faults are those of its key store; while the store is out of reach, keys that are loaded serve on until they expire.

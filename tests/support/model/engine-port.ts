@@ -6,6 +6,7 @@
 
 import { createHash } from 'node:crypto'
 import {
+  type BucketEncryption,
   type CustomerKey,
   type EncryptionInfo,
   type EncryptionRequest,
@@ -36,6 +37,7 @@ import {
   type Range,
   type Request,
   type Requests,
+  type Rule,
   type UploadRef,
 } from './requests.ts'
 
@@ -88,7 +90,7 @@ export class EnginePort implements Port {
     'set-rule': async ({ bucket, rule }) => {
       const target = await this.#engine.bucket(bucket)
       const encryption = rule && {
-        algorithm: rule.key === undefined ? ('AES256' as const) : ('aws:kms' as const),
+        algorithm: algorithmOf(rule),
         ...(rule.key === undefined ? {} : { keyId: rule.key }),
         bucketKeyEnabled: rule.bucketKey,
         blocksSseC: false,
@@ -322,16 +324,20 @@ async function* inPieces(content: Buffer): AsyncGenerator<Uint8Array> {
 
 function encryptionRequest(mode: Mode): EncryptionRequest {
   if (mode.mode === 'sse-c') return { mode: 'sse-c', customerKey: clientKeyBytes(mode.clientKey) }
-  if (mode.mode !== 'sse-kms') return mode
+  if (mode.mode !== 'sse-kms' && mode.mode !== 'dsse-kms') return mode
   return {
-    mode: 'sse-kms',
-    bucketKeyEnabled: mode.bucketKey,
+    ...(mode.mode === 'sse-kms' ? { mode: 'sse-kms', bucketKeyEnabled: mode.bucketKey } : { mode: 'dsse-kms' }),
     ...(mode.key === undefined ? {} : { keyId: mode.key }),
     ...(mode.context ? { context: new Map([['team', 'blue']]) } : {}),
   }
 }
 
-const encryptionText = (info: EncryptionInfo): string => (info.mode === 'sse-kms' ? `sse-kms:${info.keyId}` : info.mode)
+function algorithmOf({ key, layers }: Rule): BucketEncryption['algorithm'] {
+  if (key === undefined) return 'AES256'
+  return layers === 2 ? 'aws:kms:dsse' : 'aws:kms'
+}
+
+const encryptionText = (info: EncryptionInfo): string => ('keyId' in info ? `${info.mode}:${info.keyId}` : info.mode)
 
 const metadataOf = (meta: string | undefined): ObjectMetadata => ({
   userMetadata: new Map(meta === undefined ? [] : [['m', meta]]),

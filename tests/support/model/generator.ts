@@ -172,14 +172,17 @@ class Draw {
     if (which < 5) return { mode: 'sse-s3' }
     if (which < 7) return { mode: 'sse-c', clientKey: chance.isOnce(2) ? 1 : 2 }
     const key = chance.isOnce(3) ? {} : { key: chance.pickOr(keys.others, '') }
-    return { mode: 'sse-kms', bucketKey: chance.isOnce(2), context: chance.isOnce(2), ...key }
+    const context = chance.isOnce(2)
+    if (chance.isOnce(3)) return { mode: 'dsse-kms', context, ...key }
+    return { mode: 'sse-kms', bucketKey: chance.isOnce(2), context, ...key }
   }
 
   #rule(): Pick<Requests['set-rule'], 'rule'> {
     const chance = this.#chance
     if (chance.isOnce(2)) return {}
-    const key = chance.isOnce(2) ? {} : { key: chance.pickOr(keys.others, '') }
-    return { rule: { bucketKey: chance.isOnce(2), ...key } }
+    if (chance.isOnce(2)) return { rule: { bucketKey: chance.isOnce(2) } }
+    const key = chance.pickOr(keys.others, '')
+    return { rule: chance.isOnce(3) ? { key, layers: 2, bucketKey: false } : { key, bucketKey: chance.isOnce(2) } }
   }
 
   #details() {

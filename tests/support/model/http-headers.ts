@@ -6,7 +6,7 @@
 
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { type CustomerKeyPair, customerKey, sourceSseC, sseC, sseKms, sseS3 } from '../encryption-headers.ts'
+import { type CustomerKeyPair, customerKey, dsseKms, sourceSseC, sseC, sseKms, sseS3 } from '../encryption-headers.ts'
 import type { RawRequest, RawResponse } from '../raw-client.ts'
 import type {
   Answer,
@@ -35,6 +35,8 @@ export function encryptionHeaders(mode: Mode): Headers {
       return sseS3
     case 'sse-c':
       return sseC(clientKeys[mode.clientKey])
+    case 'dsse-kms':
+      return dsseKms(mode.key, mode.context ? '{"team":"blue"}' : undefined)
     default:
       return {
         ...sseKms(mode.key, mode.context ? '{"team":"blue"}' : undefined),
@@ -118,7 +120,9 @@ function encryptionAnswer({ headers }: RawResponse): Answer {
   if (headers[`${sse}-customer-algorithm`] !== undefined) return { encryption: 'sse-c' }
   const algorithm = headers[sse]
   if (algorithm === undefined) return { encryption: 'none' }
-  return { encryption: algorithm === 'AES256' ? 'sse-s3' : `sse-kms:${headers[`${sse}-aws-kms-key-id`]}` }
+  if (algorithm === 'AES256') return { encryption: 'sse-s3' }
+  const mode = algorithm === 'aws:kms:dsse' ? 'dsse-kms' : 'sse-kms'
+  return { encryption: `${mode}:${headers[`${sse}-aws-kms-key-id`]}` }
 }
 
 function checksumAnswer({ headers }: RawResponse): Answer {

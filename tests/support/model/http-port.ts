@@ -230,7 +230,10 @@ const exchanges: Exchanges = {
   'set-rule': ({ bucket, rule }) => {
     const query = { encryption: undefined }
     if (rule === undefined) return { request: { method: 'DELETE', bucket, query } }
-    const algorithm = rule.key === undefined ? 'AES256' : `aws:kms</SSEAlgorithm><KMSMasterKeyID>${rule.key}`
+    const algorithm =
+      rule.key === undefined
+        ? 'AES256'
+        : `aws:kms${rule.layers === 2 ? ':dsse' : ''}</SSEAlgorithm><KMSMasterKeyID>${rule.key}`
     const end = rule.key === undefined ? 'SSEAlgorithm' : 'KMSMasterKeyID'
     const byDefault = `<ApplyServerSideEncryptionByDefault><SSEAlgorithm>${algorithm}</${end}></ApplyServerSideEncryptionByDefault>`
     const content = `<Rule>${byDefault}<BucketKeyEnabled>${rule.bucketKey}</BucketKeyEnabled></Rule>`

@@ -13,11 +13,14 @@ export type ClientKey = 1 | 2
 export type Mode =
   | { readonly mode: 'default' | 'sse-s3' }
   | { readonly mode: 'sse-kms'; readonly key?: string; readonly bucketKey: boolean; readonly context: boolean }
+  | { readonly mode: 'dsse-kms'; readonly key?: string; readonly context: boolean }
   | { readonly mode: 'sse-c'; readonly clientKey: ClientKey }
 
 /** A bucket's default encryption. */
 export interface Rule {
   readonly key?: string
+  /** With a key only. Two layers have no bucket key. */
+  readonly layers?: 2
   readonly bucketKey: boolean
 }
 
@@ -134,7 +137,7 @@ export interface Answer {
   readonly versionId?: string
   readonly sourceVersionId?: string
   readonly size?: number
-  /** `none`, `sse-s3`, `sse-kms:<key as named>` or `sse-c`. */
+  /** `none`, `sse-s3`, `sse-kms:<key as named>`, `dsse-kms:<key as named>` or `sse-c`. */
   readonly encryption?: string
   readonly content?: Buffer
   /** `first-last`. */

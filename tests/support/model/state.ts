@@ -9,7 +9,7 @@ import { type ClientKey, type Conditions, type Details, keys, type Mode, type Ru
 
 /** How something is encrypted in effect. */
 export interface Encryption {
-  readonly mode: 'none' | 'sse-s3' | 'sse-kms' | 'sse-c'
+  readonly mode: 'none' | 'sse-s3' | 'sse-kms' | 'dsse-kms' | 'sse-c'
   /** The key that it needs of the key service. */
   readonly key?: string
   readonly clientKey?: ClientKey
@@ -52,7 +52,9 @@ export const md5Hex = (bytes: Uint8Array): string => createHash('md5').update(by
 /** Whether entity tags of this mode are the MD5 of the content. */
 export const hasMd5 = ({ mode }: Encryption): boolean => mode === 'none' || mode === 'sse-s3'
 
-export const describeEncryption = ({ mode, key }: Encryption): string => (mode === 'sse-kms' ? `${mode}:${key}` : mode)
+const namesKey: ReadonlySet<Encryption['mode']> = new Set(['sse-kms', 'dsse-kms'])
+
+export const describeEncryption = ({ mode, key }: Encryption): string => (namesKey.has(mode) ? `${mode}:${key}` : mode)
 
 /** What an encryption request comes to in a bucket. */
 export function encryptionOf(mode: Mode, rule: Rule | undefined, byDefault: 'none' | 'sse-s3'): Encryption {
@@ -60,12 +62,13 @@ export function encryptionOf(mode: Mode, rule: Rule | undefined, byDefault: 'non
     case 'sse-c':
       return { mode: 'sse-c', clientKey: mode.clientKey }
     case 'sse-kms':
-      return { mode: 'sse-kms', key: mode.key ?? keys.standard }
+    case 'dsse-kms':
+      return { mode: mode.mode, key: mode.key ?? keys.standard }
     case 'sse-s3':
       return { mode: 'sse-s3', key: keys.standard }
     default:
-      if (rule)
-        return rule.key === undefined ? { mode: 'sse-s3', key: keys.standard } : { mode: 'sse-kms', key: rule.key }
+      if (rule?.key !== undefined) return { mode: rule.layers === 2 ? 'dsse-kms' : 'sse-kms', key: rule.key }
+      if (rule) return { mode: 'sse-s3', key: keys.standard }
       return byDefault === 'none' ? { mode: 'none' } : { mode: 'sse-s3', key: keys.standard }
   }
 }
