@@ -1,3 +1,9 @@
+/**
+ * A TLS server for tests that answers as it is told to, in the place of a KES server.
+ *
+ * @module
+ */
+
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -8,10 +14,7 @@ import { join } from 'node:path'
 const pki = join(import.meta.dirname, '../../testdata/config/pki')
 const [cert, key] = await Promise.all(['server.crt', 'server.key'].map((name) => readFile(join(pki, name), 'utf8')))
 
-/** A request as it arrived.
- *
- * @module
- */
+/** A request as it arrived. */
 export interface SeenRequest {
   readonly method: string
   readonly path: string

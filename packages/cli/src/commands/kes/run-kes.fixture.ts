@@ -1,3 +1,9 @@
+/**
+ * Runs `strongroom kes …` in the process of a test, with everything that it says.
+ *
+ * @module
+ */
+
 import type { CliPorts, KesPorts } from '../../ports.ts'
 import { runCli } from '../../program.ts'
 
@@ -7,10 +13,7 @@ export interface KesRun {
   readonly showsProgress?: boolean
   readonly input?: string
   readonly password?: string
-  /** Aborts what goes on until it is interrupted.
-   *
-   * @module
-   */
+  /** Aborts what goes on until it is interrupted. */
   readonly interrupted?: AbortSignal
   /** Told of every piece of output. */
   readonly onOut?: (text: string) => void
