@@ -39,6 +39,22 @@ function recoverableStore(gate: () => Promise<void>): KeyStore {
   }
 }
 
+describe('a key of many versions', () => {
+  it('comes back with all of them, and is purged with all of them', async () => {
+    const store = recoverableStore(async () => undefined)
+    const keys = new KeyService(store)
+    await keys.createKey('k')
+    for (let version = 2; version <= 300; version++) await keys.rotateKey('k')
+    await keys.deleteKey('k')
+    expect(await keys.recoverKey('k')).toMatchObject({ currentVersion: 300 })
+    expect((await keys.describeKey('k')).versions).toHaveLength(300)
+    await keys.deleteKey('k')
+    await keys.purgeKey('k')
+    await expect(store.recover?.('k-v-300')).rejects.toMatchObject({ code: 'key-not-found' })
+    await keys.close()
+  })
+})
+
 describe('purging a deleted key', () => {
   it('does not destroy a key that is recovered at the same moment', async () => {
     let open = (): void => undefined

@@ -5,12 +5,12 @@
  * @module
  */
 import type { KeyName, KeyStore } from './contract.ts'
-import { versionEntryName } from './entry-name.ts'
+import { maxKeyVersion, versionEntryName } from './entry-name.ts'
 import { KmsError } from './kms-error.ts'
 import { getEntry, keyNotFound } from './loaded-key.ts'
 
-/** Versions looked for: a store need not say whether there was anything to purge. */
-const maxVersions = 256
+/** Versions purged at most: a store need not say whether there was anything to purge. */
+const maxVersions = 10_000
 
 /**
  * Brings a deleted key back: its later versions first, so that the key is never there without them. Asked again after a
@@ -22,9 +22,10 @@ export async function recoverKey(store: KeyStore, name: KeyName): Promise<void> 
   await mustBeAbsent(store, name)
   if (store.recover === undefined) throw keyNotFound(name)
   const recover = store.recover.bind(store)
-  for (let version = 2; version <= maxVersions; version++) {
+  for (let version = 2; version < maxKeyVersion; version++) {
     const entry = versionEntryName(name, version)
-    if (!(await succeeds(() => recover(entry))) && !(await exists(store, entry))) break
+    await succeeds(() => recover(entry))
+    if (!(await exists(store, entry))) break
   }
   await recover(name)
 }
