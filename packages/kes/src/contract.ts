@@ -128,4 +128,8 @@ export const extensionPaths = {
   recover: '/strongroom/v1/key/recover/',
   /** DELETE: destroys what the key store still keeps of a deleted key. */
   purge: '/strongroom/v1/key/purge/',
+  /** PUT or POST: locks a key and notes when it may be deleted. */
+  schedule: '/strongroom/v1/key/schedule-deletion/',
+  /** PUT or POST: takes that back. */
+  cancel: '/strongroom/v1/key/cancel-deletion/',
 } as const

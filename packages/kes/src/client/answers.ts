@@ -137,6 +137,8 @@ export function readKeyVersion(answer: unknown): number {
 export interface KesKeyDetails {
   readonly name: string
   readonly state: string
+  /** RFC 3339; of keys whose deletion is scheduled. */
+  readonly deletion_due_at?: string
   readonly algorithm: string
   readonly keyVersion: number
   readonly versions: readonly { readonly version: number; readonly created_at: string; readonly created_by: string }[]
@@ -148,6 +150,7 @@ export function readKeyDetails(answer: unknown): KesKeyDetails {
   return {
     name: text(fields, 'name'),
     state: text(fields, 'state'),
+    ...(fields.deletion_due_at === undefined ? {} : { deletion_due_at: text(fields, 'deletion_due_at') }),
     algorithm: text(fields, 'algorithm'),
     keyVersion: readKeyVersion(answer),
     versions: fields.versions.map(fieldsOf).map((version) => ({

@@ -178,10 +178,16 @@ export class KesClient {
   }
 
   /** One of our own routes, which a MinIO KES does not have: `refused` with status 404 then. */
-  async extension(name: keyof typeof extensionPaths, keyName: string, options?: KesCallOptions): Promise<unknown> {
+  async extension(
+    name: keyof typeof extensionPaths,
+    keyName: string,
+    options?: KesCallOptions,
+    fields?: object,
+  ): Promise<unknown> {
     const method = name === 'describe' ? 'GET' : name === 'purge' ? 'DELETE' : 'POST'
     const path = extensionPaths[name] + escapePath(keyName)
-    const answer = await this.#connection.call({ method, path, isRepeatable: method === 'GET' }, options)
+    const body = fields === undefined ? {} : { body: jsonBody(fields) }
+    const answer = await this.#connection.call({ method, path, ...body, isRepeatable: method === 'GET' }, options)
     return answer.body.length === 0 ? undefined : answers.parseJson(answer.body)
   }
 

@@ -39,7 +39,6 @@ testKms('a Strongroom over mTLS', {
     running = await startServer()
     return connect(addressOf(running))
   },
-  schedulesDeletions: false,
   dispose: async () => {
     await running?.close()
     running = undefined
@@ -80,7 +79,14 @@ describe('a KES server as a KMS', () => {
     const { kms } = await canned((_, response) => {
       response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('404 page not found\n')
     })
-    for (const change of [kms.rotateKey('k'), kms.lockKey('k'), kms.unlockKey('k')]) {
+    const dueAt = new Date()
+    for (const change of [
+      kms.rotateKey('k'),
+      kms.lockKey('k'),
+      kms.unlockKey('k'),
+      kms.scheduleKeyDeletion('k', dueAt),
+      kms.cancelKeyDeletion('k'),
+    ]) {
       await expect(change).rejects.toMatchObject({ code: 'unsupported', message: expect.stringContaining('MinIO KES') })
     }
   })
@@ -136,6 +142,23 @@ describe('a KES server as a KMS', () => {
     expect(keyVersion).toBe(2)
     expect(await some.decrypt('k', 2, ciphertext, Buffer.from('{}'))).toEqual(plaintext)
   })
+
+  it.each(['{}', '{"due":"soon"}', '{"due":"2026-13-01T00:00:00Z"}', '{"due":5}', ''])(
+    'schedules nothing for a time that is none: %s',
+    async (body) => {
+      const server = await startServer()
+      const client = await KesClient.open({
+        endpoints: [addressOf(server)],
+        credentials: { apiKey },
+        ca: [serverCertificate],
+      })
+      open.push(server, client)
+      await client.createKey('k')
+      const fields: object | undefined = body === '' ? undefined : JSON.parse(body)
+      await expect(client.extension('schedule', 'k', {}, fields)).rejects.toMatchObject({ status: 400 })
+      expect(await client.describeKey('k')).toMatchObject({ state: 'enabled' })
+    },
+  )
 
   it('finds out by using a key what it may not be told of it', async () => {
     const allow = ['/v1/key/create/*', '/v1/key/generate/*', '/v1/key/decrypt/*']

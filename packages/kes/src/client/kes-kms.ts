@@ -69,7 +69,7 @@ export class KesKms implements Kms {
   async describeKey(name: KeyName, options: KmsCallOptions = {}): Promise<KeyDescription> {
     checkName(name)
     const info = await this.#info(name, options)
-    if ((info.key_version ?? 1) === 1) return describe(info)
+    if ((info.key_version ?? 1) === 1 && info.state !== 'pending-deletion') return describe(info)
     try {
       return detailsOf(await this.#client.extension('describe', name, options))
     } catch (error) {
@@ -134,6 +134,14 @@ export class KesKms implements Kms {
 
   unlockKey(name: KeyName, options: KmsCallOptions = {}): Promise<KeyDescription> {
     return this.#extend('unlock', name, options)
+  }
+
+  scheduleKeyDeletion(name: KeyName, dueAt: Date, options: KmsCallOptions = {}): Promise<KeyDescription> {
+    return this.#extend('schedule', name, options, { due: dueAt.toISOString() })
+  }
+
+  cancelKeyDeletion(name: KeyName, options: KmsCallOptions = {}): Promise<KeyDescription> {
+    return this.#extend('cancel', name, options)
   }
 
   async deleteKey(name: KeyName, options: KmsCallOptions = {}): Promise<void> {
@@ -208,22 +216,28 @@ export class KesKms implements Kms {
     }
   }
 
-  async #extend(
-    operation: keyof typeof extensionPaths,
-    name: KeyName,
-    options: KmsCallOptions,
-  ): Promise<KeyDescription> {
+  async #extend(operation: Change, name: KeyName, options: KmsCallOptions, fields?: object): Promise<KeyDescription> {
     checkName(name)
     try {
-      return detailsOf(await this.#client.extension(operation, name, options))
+      return detailsOf(await this.#client.extension(operation, name, options, fields))
     } catch (error) {
       if (error instanceof KesError && error.status === 404 && error.message === '404 page not found') {
-        throw new KmsError('unsupported', `a MinIO KES cannot ${operation} keys`, { cause: error })
+        throw new KmsError('unsupported', `a MinIO KES ${missing[operation]}`, { cause: error })
       }
       throw asKmsError(error)
     }
   }
 }
+
+const missing = {
+  rotate: 'cannot rotate keys',
+  lock: 'cannot lock keys',
+  unlock: 'cannot unlock keys',
+  schedule: 'deletes keys at once only',
+  cancel: 'deletes keys at once only',
+} as const satisfies Partial<Record<keyof typeof extensionPaths, string>>
+
+type Change = keyof typeof missing
 
 async function inKmsWords<T>(work: Promise<T>): Promise<T> {
   try {
@@ -259,10 +273,11 @@ function describe({ name, algorithm, created_at, created_by, state, key_version 
 }
 
 function detailsOf(answer: unknown): KeyDescription {
-  const { name, state, algorithm, keyVersion, versions } = readKeyDetails(answer)
+  const { name, state, algorithm, keyVersion, versions, deletion_due_at } = readKeyDetails(answer)
   return {
     name,
     state: stateOf(state),
+    ...(deletion_due_at === undefined ? {} : { deletionDueAt: new Date(deletion_due_at) }),
     algorithm: algorithmOf(algorithm),
     currentVersion: keyVersion,
     versions: versions.map(({ version, created_at, created_by }) => ({

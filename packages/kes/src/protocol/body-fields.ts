@@ -19,7 +19,7 @@ export interface BodyFields {
   /** `plaintext`, `ciphertext`, `message` or `key`; empty where absent. */
   main: Uint8Array
   context: Uint8Array
-  /** `cipher`, `key_version`. */
+  /** `cipher`, `key_version`, `due`. */
   text: string
 }
 
@@ -49,6 +49,8 @@ export const bodyShapes = {
     ['key', 'main'],
     ['cipher', 'text'],
   ]),
+  /** Ours. */
+  schedule: new Map<string, FieldSlot>([['due', 'text']]),
 } as const satisfies Record<string, BodyShape>
 
 /** Go's limit. */

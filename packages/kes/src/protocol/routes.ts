@@ -38,6 +38,8 @@ export type RouteName =
   | 'key-unlock'
   | 'key-recover'
   | 'key-purge'
+  | 'key-schedule'
+  | 'key-cancel'
 
 export interface Route {
   readonly name: RouteName
@@ -100,6 +102,8 @@ const extensionRows: readonly Row[] = [
   ['key-unlock', 'PUT', extensionPaths.unlock, 0, 15, 'policy', true],
   ['key-recover', 'PUT', extensionPaths.recover, 0, 15, 'policy', true],
   ['key-purge', 'DELETE', extensionPaths.purge, 0, 15, 'policy', true],
+  ['key-schedule', 'PUT', extensionPaths.schedule, 1_024, 15, 'policy', true],
+  ['key-cancel', 'PUT', extensionPaths.cancel, 0, 15, 'policy', true],
 ]
 
 function routeOf([name, method, path, limit, seconds, auth, isOperation]: Row, isExtension: boolean): Route {

@@ -48,6 +48,8 @@ const handlers: Handlers = {
   'key-unlock': extensions.unlock,
   'key-recover': extensions.recover,
   'key-purge': extensions.purge,
+  'key-schedule': extensions.schedule,
+  'key-cancel': extensions.cancel,
 }
 
 /** Serves requests. */

@@ -5,13 +5,15 @@
  * @module
  */
 import { isKeyName, type KeyDescription, KmsError } from '@strongroom/kms'
+import { bodyShapes } from '../protocol/body-fields.ts'
 import { quoteJson } from '../protocol/go-json.ts'
 import { goTimeUtc } from '../protocol/go-text.ts'
 import type { Call } from './call.ts'
 import { type KeyActivity, refuseKeyError } from './key-errors.ts'
-import type { RouteHandler } from './server-context.ts'
+import { withBody } from './key-handlers.ts'
+import type { RouteHandler, ServerContext } from './server-context.ts'
 
-type Work = (call: Call) => Promise<KeyDescription | undefined>
+type Work = (call: Call, context: ServerContext) => Promise<KeyDescription | 'done' | 'not done'>
 
 /** Answers with the key as it is afterwards. */
 function extension(activity: KeyActivity, message: string, work: Work): RouteHandler {
@@ -21,9 +23,10 @@ function extension(activity: KeyActivity, message: string, work: Work): RouteHan
       return
     }
     try {
-      const key = await work(call)
+      const key = await work(call, context)
+      if (key === 'not done') return
       call.message = `secret key '${call.resource}' ${message}`
-      if (key === undefined) return call.done(call.message)
+      if (key === 'done') return call.done(call.message)
       call.keyVersion = key.currentVersion
       call.json(formatKey(key))
     } catch (error) {
@@ -32,12 +35,13 @@ function extension(activity: KeyActivity, message: string, work: Work): RouteHan
   }
 }
 
-function formatKey({ name, state, algorithm, currentVersion, versions }: KeyDescription): string {
+function formatKey({ name, state, algorithm, currentVersion, versions, deletionDueAt }: KeyDescription): string {
   const list = versions.map(
     ({ version, createdAt, createdBy }) =>
       `{"version":${version},"created_at":"${goTimeUtc(createdAt.getTime())}"${createdBy === '' ? '' : `,"created_by":${quoteJson(createdBy)}`}}`,
   )
-  return `{"name":${quoteJson(name)},"state":"${state}","algorithm":"${algorithm}","key_version":${currentVersion},"versions":[${list.join(',')}]}`
+  const due = deletionDueAt === undefined ? '' : `"deletion_due_at":"${deletionDueAt.toISOString()}",`
+  return `{"name":${quoteJson(name)},"state":"${state}",${due}"algorithm":"${algorithm}","key_version":${currentVersion},"versions":[${list.join(',')}]}`
 }
 
 export const describeDetails = extension('read', 'described', (call) => call.generation.keys.describeKey(call.resource))
@@ -52,11 +56,27 @@ export const unlock = extension('read', 'unlocked', (call) => call.generation.ke
 
 export const recover = extension('read', 'recovered', (call) => call.generation.keys.recoverKey(call.resource))
 
+/** A moment as JSON has it, in UTC; milliseconds may be left out. */
+const moment = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/
+
+export const schedule = extension('delete', 'scheduled for deletion', async (call, context) => {
+  // Refused, or the client has gone.
+  let key: KeyDescription | 'not done' = 'not done'
+  await withBody(call, context, bodyShapes.schedule, 'invalid request body', async ({ text }) => {
+    const due = new Date(moment.test(text) ? text : Number.NaN)
+    if (Number.isNaN(due.getTime())) return call.refuse(400, 'due is a time such as 2026-01-02T03:04:05Z')
+    key = await call.generation.keys.scheduleKeyDeletion(call.resource, due)
+  })
+  return key
+})
+
+export const cancel = extension('delete', 'kept', (call) => call.generation.keys.cancelKeyDeletion(call.resource))
+
 export const purge = extension('delete', 'purged', async (call) => {
   const { keys, store } = call.generation
   if (!store.hasRecoveryWindow && store.isReachable) {
     throw new KmsError('unsupported', 'this key store keeps nothing of a deleted key that could be purged')
   }
   await keys.purgeKey(call.resource)
-  return undefined
+  return 'done'
 })

@@ -32,7 +32,7 @@ function keyHandler(activity: KeyActivity, work: (call: Call, context: ServerCon
 }
 
 /** Reads the body, and zeroes it and what was read of it when the work is done. */
-async function withBody(
+export async function withBody(
   call: Call,
   context: ServerContext,
   shape: BodyShape,
