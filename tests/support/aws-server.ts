@@ -33,6 +33,8 @@ export class AwsServer {
   denies: (operation: string) => boolean = () => false
   /** How many more times a purged secret is still described. */
   purgeLag = 0
+  /** How many more times the name of a purged secret is refused, when it is not described any more. */
+  nameLag = 0
   readonly #lagging = new Map<string, number>()
   readonly #now: () => number
 
@@ -81,7 +83,7 @@ export class AwsServer {
       return fail('ValidationException', 'invalid')
     }
     const before = this.secrets.get(name)
-    if (before?.deletedAt !== undefined || this.#lagging.has(name)) {
+    if (before?.deletedAt !== undefined || this.#lagging.has(name) || (before === undefined && this.nameLag-- > 0)) {
       const message = "You can't create this secret because a secret with this name is already scheduled for deletion."
       return fail('InvalidRequestException', message)
     }

@@ -76,6 +76,16 @@ describe('a key store in AWS Secrets Manager', () => {
     await store.close()
   })
 
+  it('takes the name of a secret that is on its way out, as soon as it can be had', async () => {
+    bench.service.nameLag = 3
+    const store = await bench.open()
+    await store.create('k', Buffer.from('value'))
+    expect(Buffer.from(await store.get('k')).toString()).toBe('value')
+    bench.service.nameLag = 1_000
+    await expect(store.create('k2', Buffer.from('value'))).rejects.toMatchObject({ code: 'unreachable' })
+    await store.close()
+  })
+
   it.each([6, 31, 7.5])('refuses a window of recovery of %d days', async (recoveryWindowDays) => {
     await expect(bench.open({ recoveryWindowDays })).rejects.toMatchObject({ code: 'unsupported' })
   })

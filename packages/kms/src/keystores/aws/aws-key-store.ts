@@ -5,6 +5,7 @@
  * @module
  */
 import type {
+  CreateSecretCommand,
   DescribeSecretCommandOutput,
   GetSecretValueCommandOutput,
   SecretsManagerClient,
@@ -69,13 +70,7 @@ export class AwsKeyStore implements KeyStore {
     }
     await createOnce(
       value,
-      async () => {
-        try {
-          await this.#call('CreateSecret', name, () => this.#client.send(new this.#sdk.CreateSecretCommand(input)))
-        } catch (error) {
-          throw await this.#whyNotCreated(name, error)
-        }
-      },
+      () => this.#create(new this.#sdk.CreateSecretCommand(input), name),
       () => this.get(name),
     )
   }
@@ -156,24 +151,35 @@ export class AwsKeyStore implements KeyStore {
     return Uint8Array.from(bytes)
   }
 
-  /** A name that is taken by a secret that awaits its deletion is told apart, and how to get that back. */
-  async #whyNotCreated(name: string, error: unknown): Promise<unknown> {
-    if (!(error instanceof AwsException)) return error
-    if (error.isAbout('ResourceExistsException')) {
-      return (await this.#isDeleted(name)) ? deleted(name, 'key-pending-deletion') : keyExists(name)
+  async #create(command: CreateSecretCommand, name: string): Promise<void> {
+    for (let look = 1; ; look++) {
+      try {
+        await this.#call('CreateSecret', name, () => this.#client.send(command))
+        return
+      } catch (error) {
+        if (!(error instanceof AwsException)) throw error
+        const isTaken = error.isAbout('ResourceExistsException')
+        // "You can't create this secret because a secret with this name is already scheduled for deletion."
+        const isScheduled = error.isAbout('InvalidRequestException', /scheduled for deletion/i)
+        if (!isTaken && !isScheduled) throw error.fault
+        const state = await this.#stateOf(name)
+        // Services that imitate AWS say of a deleted secret, too, that it exists.
+        if (state === 'deleted' || (isScheduled && state === 'unknown')) throw deleted(name, 'key-pending-deletion')
+        if (isTaken) throw keyExists(name)
+        // A purge goes on in the background: its secret is in the way for a moment when nobody sees it any more.
+        if (look === maxPurgeLooks) throw error.fault
+        await this.#dependencies.sleep(purgePauseMs)
+      }
     }
-    // "You can't create this secret because a secret with this name is already scheduled for deletion."
-    if (error.isAbout('InvalidRequestException', /scheduled for deletion/i))
-      return deleted(name, 'key-pending-deletion')
-    return error.fault
   }
 
-  /** Services that imitate AWS say of a deleted secret, too, that it exists. Who may not look takes their word. */
-  async #isDeleted(name: string): Promise<boolean> {
+  /** `unknown` to those who may not look. */
+  async #stateOf(name: string): Promise<'absent' | 'living' | 'deleted' | 'unknown'> {
     try {
-      return (await this.#describe(name))?.DeletedDate !== undefined
+      const found = await this.#describe(name)
+      return found === undefined ? 'absent' : found.DeletedDate === undefined ? 'living' : 'deleted'
     } catch (error) {
-      if (error instanceof KmsError && error.code === 'permission-denied') return false
+      if (error instanceof KmsError && error.code === 'permission-denied') return 'unknown'
       throw error
     }
   }

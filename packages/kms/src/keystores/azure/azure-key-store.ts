@@ -233,6 +233,6 @@ function keyExists(name: string, existing: string): KmsError {
 }
 
 function deleted(name: string): KmsError {
-  const how = `recover it (az keyvault secret recover --vault-name … --name ${name}) or purge it`
+  const how = `recover it (az keyvault secret recover --vault-name VAULT --name ${name}) or purge it`
   return new KmsError('key-pending-deletion', `key '${name}' is deleted, but Azure Key Vault keeps its name: ${how}`)
 }
