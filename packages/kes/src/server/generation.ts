@@ -127,11 +127,23 @@ async function createKeys(
         // Deleted and recoverable: whoever deleted it decides, and the other keys are served meanwhile.
         if (error.code === 'key-pending-deletion')
           errorLog.write('ERROR', `failed to create key '${name}': ${error.message}`)
-        else if (error.code !== 'key-exists') throw error
+        else if (error.code !== 'key-exists' && !(error.code === 'invalid-name' && (await isThere(service, name))))
+          throw error
       }
     }
   } finally {
     await service.close()
+  }
+}
+
+/** A key that moved in from KES may have a name that no new key can have. */
+async function isThere(service: KeyService, name: string): Promise<boolean> {
+  try {
+    await service.describeStored(name)
+    return true
+  } catch (error) {
+    if (error instanceof KmsError && (error.code === 'key-not-found' || error.code === 'invalid-name')) return false
+    throw error
   }
 }
 

@@ -2,7 +2,7 @@
  * The server as a whole, over mTLS: what is not in the recorded conversation.
  */
 import { connect, type TLSSocket } from 'node:tls'
-import { type KeyStore, KmsError, MemoryKeyStore } from '@strongroom/kms'
+import { KeyService, type KeyStore, KmsError, MemoryKeyStore } from '@strongroom/kms'
 import { describe, expect, it } from 'vitest'
 import { startKesServer } from './kes-server.ts'
 import { certificate, identities, member, startTestServer, type TestAnswer } from './test-server.fixture.ts'
@@ -206,6 +206,21 @@ describe('a reload', () => {
     // The store that was waited for had nothing in it.
     expect((await creating).status).toBe(404)
     await expect.poll(() => isClosed).toBe(true)
+  })
+})
+
+describe('a key that moved in from KES under the name of a version', () => {
+  it('may stand among those to be made, and a new one may not', async () => {
+    const store = new MemoryKeyStore()
+    const before = new KeyService(store)
+    await before.createKey('elsewhere')
+    await store.create('backup-v-2', await store.get('elsewhere'))
+    const openKeyStore = async () => store
+    const server = await startTestServer({ openKeyStore, keys: ['backup-v-2'] })
+    expect((await server.send('POST', '/v1/key/generate/backup-v-2', { context })).status).toBe(200)
+    await expect(startTestServer({ openKeyStore, keys: ['backup-v-3'] })).rejects.toMatchObject({
+      code: 'invalid-name',
+    })
   })
 })
 
