@@ -167,6 +167,16 @@ describe('strongroom server', { timeout: 60_000 }, () => {
     expect(await server.exited()).toBe(0)
   })
 
+  it('lets a request in flight end when a service manager signals all processes, one of which passes it on', async () => {
+    const server = await start()
+    const upload = await beginUpload(server.port)
+    server.signal('SIGTERM')
+    server.signal('SIGTERM')
+    await server.line('stopping: requests in flight may end; a second signal stops at once')
+    expect(await upload.finish()).toBe(200)
+    expect(await server.exited()).toBe(0)
+  })
+
   it('stops at once when it is asked twice', async () => {
     const server = await start()
     const upload = await beginUpload(server.port)

@@ -205,12 +205,18 @@ function announce(server: RunningServer, { version, command, target, isTerminal,
   process.stdout.write(text)
 }
 
+/**
+ * The same signal this soon after the first, in milliseconds, is that one: a service manager sends it to all processes of the
+ * service, and the process that started this one passes on what it was sent.
+ */
+const sameSignalMs = 500
+
 /** SIGTERM and SIGINT stop, the second one at once; SIGHUP reloads. */
 class StopSignals {
   readonly #log: Logger
-  readonly #onStop = (): void => this.#stop()
+  readonly #onStop = (signal = 'SIGTERM'): void => this.#stop(signal)
   readonly #onReload = (): void => this.#reload()
-  #isStopping = false
+  #first: { readonly signal: string; readonly atMs: number } | undefined
   #wake: (() => void) | undefined
   #reloadNow: (() => Promise<void>) | undefined
 
@@ -224,7 +230,7 @@ class StopSignals {
   /** Resolves at the first signal to stop, which may have come already. */
   async first(reload: () => Promise<void>): Promise<void> {
     this.#reloadNow = reload
-    if (this.#isStopping) return
+    if (this.#first !== undefined) return
     await new Promise<void>((done) => {
       this.#wake = done
     })
@@ -236,10 +242,14 @@ class StopSignals {
     process.off('SIGHUP', this.#onReload)
   }
 
-  #stop(): void {
-    if (this.#isStopping) process.exit(1)
-    this.#isStopping = true
-    this.#wake?.()
+  #stop(signal: string): void {
+    if (this.#first === undefined) {
+      this.#first = { signal, atMs: performance.now() }
+      this.#wake?.()
+      return
+    }
+    const isSame = signal === this.#first.signal && performance.now() - this.#first.atMs < sameSignalMs
+    if (!isSame) process.exit(1)
   }
 
   #reload(): void {
