@@ -55,8 +55,9 @@ export function goTimeUtc(milliseconds: number): string {
   return `${text.slice(0, 19)}${text.slice(19, 23).replace(/\.?0+$/, '')}Z`
 }
 
-const needsQuotes = /^$|[^!#-<>-~\u00a1-\ud7ff\ue000-\ufffd]|\u2028|\u2029/
-const quoted = /[\p{Cc}"\\\u00a0\u2028\u2029\ud800-\udfff]/gu
+/** Also what nobody sees, or what turns the text around it: a terminal would show another line. */
+const needsQuotes = /^$|[^!#-<>-~\u00a1-\ud7ff\ue000-\ufffd]|[\p{Cf}\p{Z}]/u
+const quoted = /[\p{Cc}\p{Cf}"\\\u00a0\u2028\u2029\ud800-\udfff]/gu
 
 const quotedCharacters: Readonly<Record<string, string>> = {
   '"': '\\"',
@@ -77,7 +78,8 @@ export function slogValue(text: string): string {
 }
 
 function escapeCharacter(character: string): string {
-  const code = character.charCodeAt(0)
+  const code = character.codePointAt(0) ?? 0
+  if (code > 0xffff) return `\\U${code.toString(16).padStart(8, '0')}`
   return (
     quotedCharacters[character] ??
     (code < 0x80 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`)

@@ -46,8 +46,8 @@ function parse(line: string): Readonly<Record<string, unknown>> {
 
 const text = (value: unknown): string => (typeof value === 'string' || typeof value === 'number' ? String(value) : '')
 
-/** What a server sends does not steer the terminal. */
-const printable = (line: string): string => line.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+/** What a server sends does not steer the terminal, nor turn a line around: names in it are chosen by whoever asks. */
+const printable = (line: string): string => line.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
 
 function formatError(line: string): string {
   const { message } = parse(line)
