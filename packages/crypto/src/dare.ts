@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type AeadCipher, nonceSizeBytes, openMessage } from './aead.ts'
+import { type AeadCipher, aeadSealPieces, nonceSizeBytes, openMessage } from './aead.ts'
 import { notAuthentic } from './crypto-error.ts'
 import { aadSizeBytes, cipherIds, dare2 } from './dare-framing.ts'
 import { DareOpener } from './dare-opener.ts'
@@ -25,6 +25,8 @@ export function sealBytes(
   cipher: AeadCipher = 'AES-256-GCM',
 ): Buffer {
   checkStreamKey(key, nonce)
+  if (plaintext.length > 0 && plaintext.length <= packageSizeBytes)
+    return sealOnlyPackage(cipher, key, nonce, plaintext)
   const pieces: Buffer[] = []
   for (let start = 0, index = 0; start < plaintext.length; start += packageSizeBytes, index += 1) {
     const payload = plaintext.subarray(start, start + packageSizeBytes)
@@ -61,13 +63,23 @@ export function openBytes(
   }
 }
 
-/** What is expected of the package that is being opened: public bytes, written and read within one call. */
-const expected = Buffer.allocUnsafeSlow(headerSizeBytes + nonceSizeBytes)
-const header = expected.subarray(0, headerSizeBytes)
-const aad = expected.subarray(0, aadSizeBytes)
-const packageNonce = expected.subarray(headerSizeBytes)
+/** Of the package that is being sealed or opened: public bytes, written and read within one call. */
+const scratch = Buffer.alloc(headerSizeBytes + nonceSizeBytes)
+const header = scratch.subarray(0, headerSizeBytes)
+const aad = scratch.subarray(0, aadSizeBytes)
+const packageNonce = scratch.subarray(headerSizeBytes)
 
 /** A stream of one package, without the machinery for more: every small object and every sealed key is one. */
+function sealOnlyPackage(cipher: AeadCipher, key: Uint8Array, streamNonce: Uint8Array, plaintext: Uint8Array): Buffer {
+  dare2.writeHeader(header, cipherIds[cipher], streamNonce, 0, plaintext.length, true)
+  dare2.writeNonce(packageNonce, header, 0)
+  const sealed = Buffer.allocUnsafe(sealedSize(plaintext.length))
+  let at = header.copy(sealed)
+  for (const piece of aeadSealPieces(cipher, key, packageNonce, aad, [plaintext])) at += piece.copy(sealed, at)
+  return sealed
+}
+
+/** The reverse of {@link sealOnlyPackage}. */
 function openOnlyPackage(cipher: AeadCipher, key: Uint8Array, streamNonce: Uint8Array, sealed: Buffer): Buffer {
   dare2.writeHeader(header, cipherIds[cipher], streamNonce, 0, sealed.length - packageOverheadBytes, true)
   if (header.compare(sealed, 0, headerSizeBytes) !== 0) throw notAuthentic()

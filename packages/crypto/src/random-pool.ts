@@ -20,9 +20,11 @@ export function createRandomPool(): RandomSource {
       randomFillSync(pool)
       used = 0
     }
-    const out = Buffer.from(pool.subarray(used, used + sizeBytes))
-    pool.fill(0, used, used + sizeBytes)
-    used += sizeBytes
+    const end = used + sizeBytes
+    const out = Buffer.allocUnsafe(sizeBytes)
+    pool.copy(out, 0, used, end)
+    pool.fill(0, used, end)
+    used = end
     return out
   }
 }
