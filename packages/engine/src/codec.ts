@@ -20,13 +20,27 @@ export function corrupt(what: string): never {
   throw new StorageError('corrupt', `metadata record: ${what}`)
 }
 
+/** Largest buffer that is kept for the next writer. */
+const spareBytes = 8_192
+
+/** Handed from one writer to the next. */
+let spare: Buffer | undefined
+
+function takeBuffer(capacity: number): Buffer {
+  const found = spare
+  if (!found || found.length < capacity) return Buffer.allocUnsafeSlow(capacity)
+  spare = undefined
+  return found
+}
+
 /** Appends fields to a growing buffer. */
 export class RecordWriter {
   #buffer: Buffer
+  #isFinished = false
   #length = 0
 
   constructor(format: number, capacity = 384) {
-    this.#buffer = Buffer.allocUnsafe(capacity)
+    this.#buffer = takeBuffer(capacity)
     this.u8(format)
   }
 
@@ -35,10 +49,11 @@ export class RecordWriter {
   }
 
   #reserve(sizeBytes: number): number {
+    if (this.#isFinished) throw new StorageError('invalid', 'the record is finished')
     const start = this.#length
     const end = start + sizeBytes
     if (end > this.#buffer.length) {
-      const larger = Buffer.allocUnsafe(Math.max(end, this.#buffer.length * 2))
+      const larger = Buffer.allocUnsafeSlow(Math.max(end, this.#buffer.length * 2))
       this.#buffer.copy(larger, 0, 0, start)
       this.#buffer = larger
     }
@@ -97,9 +112,14 @@ export class RecordWriter {
     return this
   }
 
-  /** The record; a view that the caller owns from now on. */
+  /** The record, which is the caller's. The writer is of no use afterwards. */
   finish(): Buffer {
-    return this.#buffer.subarray(0, this.#length)
+    if (this.#isFinished) throw new StorageError('invalid', 'the record is finished')
+    this.#isFinished = true
+    const record = Buffer.allocUnsafe(this.#length)
+    this.#buffer.copy(record, 0, 0, this.#length)
+    if (this.#buffer.length <= spareBytes) spare = this.#buffer
+    return record
   }
 }
 
