@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AwsServer } from '../../../../../tests/support/aws-server.ts'
 import { MotoServer } from '../../../../../tests/support/moto-server.ts'
 import { testKeyStore } from '../key-store.suite.ts'
@@ -135,6 +135,47 @@ describe('a key store in AWS Secrets Manager', () => {
     expect(error).toMatchObject({ code: 'permission-denied', message: expect.stringContaining('InvalidSignature') })
     expect(String(error)).not.toMatch(/wrong-secret|a-token/)
     await store.close()
+  })
+
+  it('finds credentials by the SDK where the settings have none', async () => {
+    const { region, accessKeyId, secretAccessKey } = bench.service
+    const { endpoint, caPem } = bench.server
+    const settings = { kind: 'aws', region, endpoint, tls: { ca: caPem } } as const
+    try {
+      vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId)
+      vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey)
+      const store = await openKeyStore(settings)
+      expect(await store.status()).toEqual({ reachable: true })
+      await store.close()
+    } finally {
+      vi.unstubAllEnvs()
+    }
+  })
+
+  it('says that there are no credentials where the SDK finds none', async () => {
+    const { region } = bench.service
+    const none = {
+      AWS_ACCESS_KEY_ID: '',
+      AWS_SECRET_ACCESS_KEY: '',
+      AWS_EC2_METADATA_DISABLED: 'true',
+      HOME: '/dev/null',
+    }
+    try {
+      for (const [name, value] of Object.entries(none)) vi.stubEnv(name, value)
+      const store = await openKeyStore({ kind: 'aws', region, endpoint: bench.server.endpoint })
+      expect(await store.status()).toMatchObject({
+        reachable: false,
+        detail: expect.stringContaining('no credentials'),
+      })
+      expect(bench.server.requests).toHaveLength(0)
+      await store.close()
+    } finally {
+      vi.unstubAllEnvs()
+    }
+  })
+
+  it.each(['', 'https://aws', 'a/b'])('refuses the region %j', async (region) => {
+    await expect(bench.open({ region })).rejects.toMatchObject({ code: 'unreachable' })
   })
 
   it('says what to install when the SDK is not there', async () => {

@@ -37,6 +37,9 @@ export async function openAwsKeyStore(
   ) {
     throw new KmsError('unsupported', 'AWS Secrets Manager: the recovery window is 7 to 30 days')
   }
+  if (!/^[\w-]{1,64}$/.test(region)) {
+    throw new KmsError('unreachable', 'AWS Secrets Manager: the region is no name of one, as in eu-north-1')
+  }
   const sdk = await loadSdk(load)
   const endpoint = endpointOf(settings.endpoint)
   const tls = await loadStoreTls('AWS Secrets Manager', settings.tls, true)

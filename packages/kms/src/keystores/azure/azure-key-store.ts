@@ -158,7 +158,11 @@ export class AzureKeyStore implements KeyStore {
         body: JSON.stringify({ value }),
         isSecret: true,
       })
-      if (answer.status === 200) return
+      if (answer.status === 200) {
+        // It repeats the value.
+        answer.answer.body.fill(0)
+        return
+      }
       const { innerCode } = answer.problem
       if (answer.status !== 409) throw this.#session.refusal(answer, 'set')
       if (innerCode === 'ObjectIsDeletedButRecoverable') throw deleted(name)
