@@ -19,7 +19,8 @@ export class CorkedResponse extends ServerResponse<IncomingMessage> {
   }
 
   override end(chunk?: unknown, encoding?: unknown, callback?: () => void): this {
-    const { socket } = this
+    // Without a last piece there is one write, and a cork would only add a copy (ADR 8, amendment).
+    const socket = chunk === undefined ? null : this.socket
     socket?.cork()
     try {
       Reflect.apply(super.end, this, [chunk, encoding, callback])

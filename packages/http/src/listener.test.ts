@@ -311,16 +311,22 @@ describe('requests', () => {
     client.destroy()
   })
 
-  it('sends head and body of a small answer in one piece', async () => {
-    const { port } = await startListener((_request, response) => void response.end(Buffer.from('small')))
+  it.each([
+    ['head and body of a small answer', 'GET', 'small'],
+    ['an answer without a body', 'HEAD', undefined],
+  ] as const)('sends %s in one piece', async (_title, method, body) => {
+    const { port } = await startListener((_request, response) => {
+      response.writeHead(200, { 'Content-Length': 5 }).end(body)
+    })
     const client = await tlsClient(port)
     let events = 0
     client.socket.on('data', () => {
       events += 1
     })
+    const lastPiece = `\r\n\r\n${body ?? ''}`
     for (let at = 1; at <= 20; at += 1) {
-      client.write(`GET / HTTP/1.1\r\n${HOST}\r\n`)
-      await client.until((text) => text.match(/small/g)?.length === at)
+      client.write(`${method} / HTTP/1.1\r\n${HOST}\r\n`)
+      await client.until((text) => text.split(lastPiece).length === at + 1)
     }
     expect(events).toBe(20)
     client.destroy()
