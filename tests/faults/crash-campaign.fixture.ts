@@ -37,6 +37,8 @@ export interface Outcome {
   partial: number
   /** Of those: acknowledged before the end. */
   acknowledged: number
+  /** Of those: ended after the operation, because the step did not come. */
+  late: number
 }
 
 /** Objects that were acknowledged before anything else, in every mode, and must stay as they are. */
@@ -85,6 +87,7 @@ export class CrashCampaign {
       new: 0,
       partial: 0,
       acknowledged: 0,
+      late: 0,
     }
     this.outcomes.push(outcome)
     const [before, after, steps] = await this.#measure(operation)
@@ -147,6 +150,7 @@ export class CrashCampaign {
     if (shadow !== undefined && outcome.ending !== 'kill') await this.#losePower(shadow, outcome.ending)
     outcome.endings += 1
     if (isAcknowledged) outcome.acknowledged += 1
+    if (!hasDied) outcome.late += 1
     site.server = await this.#start()
     await this.#check(operation, { site, what, outcome, isAcknowledged, before, after })
   }

@@ -110,7 +110,10 @@ describe('an error of the operating system', () => {
     for (const operation of crashOperations.slice(0, 4)) await operation.act(await prepared(operation))
     const { handlesOpen } = await server.report()
     let steps = 0
-    for (const operation of crashOperations) steps += await goThrough(operation)
+    for (const operation of crashOperations) {
+      steps += await goThrough(operation)
+      if (isFull) console.log(`${operation.title}: ${steps} steps so far`)
+    }
     expect(steps).toBeGreaterThan(200)
     expect((await server.report()).handlesOpen).toBeLessThanOrEqual(handlesOpen + 2)
     await server.stop()
