@@ -54,6 +54,9 @@ async function folderOf(server: ClientServer, name: string): Promise<ClientFolde
 
 const rclone = 'rclone --config config'
 
+/** Every character that a name can have takes some hundred requests: in `.ci/run`, and wherever `CI` is set. */
+const isWhole = process.env.CI !== undefined
+
 export const rcloneScenarios: Scenarios = {
   async 'syncs a tree with odd names, finds it the same, and brings it back'(server) {
     const folder = await folderOf(server, 'sync')
@@ -93,10 +96,11 @@ export const rcloneScenarios: Scenarios = {
   async 'finds out which names a store takes'(server) {
     const folder = await folderOf(server, 'info')
     await folder.shell(`${rclone} mkdir strongroom:rclone-info`)
-    const found = await folder.shell(`${rclone} test info --all strongroom:rclone-info 2>&1`)
+    const checks = isWhole ? '--all' : '--check-length --check-normalization --check-streaming'
+    const found = await folder.shell(`${rclone} test info ${checks} strongroom:rclone-info 2>&1`)
     const fact = (name: string): string | undefined => new RegExp(`^${name}\\s+= (\\S+)`, 'm').exec(found)?.[1]
     // Every other character is kept as it is, at the beginning, in the middle and at the end of a name.
-    expect(found).toMatch(/stringNeedsEscaping = \[\]rune\{\s*'\/', '\\x00'\s*\}/)
+    if (isWhole) expect(found).toMatch(/stringNeedsEscaping = \[\]rune\{\s*'\/', '\\x00'\s*\}/)
     expect(fact('maxFileLength')).toBe('1024')
     expect(fact('canWriteUnnormalized')).toBe('true')
     expect(fact('canReadUnnormalized')).toBe('true')
