@@ -22,6 +22,8 @@ export interface RejectionAnswer {
   readonly status: number
   readonly contentType: string
   readonly body: string
+  /** Further ones. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Lets the server dress rejections in its own error format. Must not throw. */
@@ -57,13 +59,14 @@ export function rejectionAnswer(code: RejectionCode, format: FormatRejection = p
 
 /** The same answer as bytes, for connections whose request never became a message. */
 export function rejectionBytes(code: RejectionCode, format?: FormatRejection): string {
-  const { status, contentType, body } = rejectionAnswer(code, format)
+  const { status, contentType, body, headers = {} } = rejectionAnswer(code, format)
   const reason = TABLE[code][1]
   return [
     `HTTP/1.1 ${status} ${reason}`,
     'Connection: close',
     `Content-Type: ${contentType}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     '',
     body,
   ].join('\r\n')

@@ -150,7 +150,7 @@ export class RequestPipeline {
 
   #reject(connection: TrackedConnection, { request, response }: Exchange, code: RejectionCode): void {
     this.#count(code)
-    const { status, contentType, body } = rejectionAnswer(code, this.#options.formatRejection)
+    const { status, contentType, body, headers = {} } = rejectionAnswer(code, this.#options.formatRejection)
     connection.waiting.length = 0
     response.shouldKeepAlive = false
     if (!request.complete) lingerAtEnd(connection, this.#options.now)
@@ -158,6 +158,7 @@ export class RequestPipeline {
     for (const name of response.getHeaderNames()) response.removeHeader(name)
     response.setHeader('Content-Type', contentType)
     response.setHeader('Content-Length', Buffer.byteLength(body))
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
     response.end(request.method === 'HEAD' ? undefined : body)
   }
 

@@ -172,6 +172,10 @@ export const errorTable = {
     shows: 'BucketName',
   },
   PreconditionFailed: { status: 412, message: 'At least one of the pre-conditions you specified did not hold' },
+  RequestHeaderSectionTooLarge: {
+    status: 431,
+    message: 'Your request header section exceeds the maximum allowed size.',
+  },
   RequestTimeTooSkewed: {
     status: 403,
     message: 'The difference between the request time and the current time is too large.',

@@ -14,6 +14,7 @@ import {
   type Listener,
   type LogStream,
   listen,
+  type RequestIds,
   TrustedProxies,
 } from '@strongroom/http'
 import { Sweeper } from '@strongroom/maintenance'
@@ -25,6 +26,7 @@ import { Closers } from './closers.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { watchDefaultKey } from './default-key.ts'
 import { type Deployment, defaultKeyOf, openDeployment } from './deployment.ts'
+import { s3Rejections } from './edge/rejections.ts'
 import { createRouter } from './edge/router.ts'
 import { type FinishedRequest, s3Bridge } from './edge/s3-bridge.ts'
 import { certificateNamesFor, endpointUrl, formatAddress } from './endpoints.ts'
@@ -187,7 +189,8 @@ const hostsOf = ({ host }: ListenAddress): readonly string[] => (host === '' ? [
 
 async function openListener(parts: Parts, certificates: CertificateDirectory): Promise<Listener> {
   const { settings } = parts
-  const handler = createHandler(parts)
+  const requestIds = createRequestIds()
+  const handler = createHandler(parts, requestIds)
   const attempts = hostsOf(settings.address)
   for (const [index, host] of attempts.entries()) {
     const endpoints: Endpoint[] = [{ host, port: settings.address.port }]
@@ -201,6 +204,7 @@ async function openListener(parts: Parts, certificates: CertificateDirectory): P
         certificates,
         handler,
         limits: limitsOf(settings),
+        formatRejection: s3Rejections(requestIds),
         onHandlerError: logFault(parts),
       })
     } catch (error) {
@@ -250,11 +254,10 @@ const endpointsOf = ({ address, plaintextAddress }: Settings, listener: Listener
   return urls
 }
 
-function createHandler(parts: Parts) {
+function createHandler(parts: Parts, requestIds: RequestIds) {
   const { settings, deployment, log, serverMetrics } = parts
   const { metrics } = serverMetrics
   const proxies = new TrustedProxies(settings.trustedProxies)
-  const requestIds = createRequestIds()
   const accessLog = parts.accessLog === undefined ? undefined : createAccessLog(parts.accessLog)
   const handler = createS3Handler({
     engine: deployment.engine,
