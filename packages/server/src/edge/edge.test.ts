@@ -162,6 +162,13 @@ describe('the S3 bridge', () => {
     expect(faults).toMatchObject([{ message: 'not authentic' }])
   })
 
+  it('counts what came of a body, not what was announced', async () => {
+    const port = await start({ handler: async () => ({ ...ok(), status: 403 }) })
+    const headers = { 'content-length': '9007199254740991' }
+    expect((await ask(port, '/b/o', { method: 'PUT', headers, body: 'x' })).status).toBe(403)
+    expect(finished).toMatchObject([{ status: 403, bytesIn: 0 }])
+  })
+
   it('answers with an error when a body fails before its first byte', async () => {
     async function* nothing(): AsyncGenerator<Uint8Array> {
       yield Buffer.alloc(0)

@@ -143,9 +143,9 @@ class IncomingBody implements RequestBody {
     else this.declaredLength = request.headers['transfer-encoding'] === undefined ? 0 : undefined
   }
 
-  /** Bytes that the body has, as far as is known. */
+  /** Bytes that came and were taken; what is only announced anybody can make as large as they like. */
   get bytesRead(): number {
-    return this.declaredLength ?? this.#streamed
+    return this.#streamed
   }
 
   async read(limitBytes: number): Promise<Uint8Array> {
