@@ -174,4 +174,31 @@ describe('keys of KES', { timeout: 60_000 }, () => {
     }
     expect((await run(['key', 'copy', '--data', at('data')])).error).toContain('--from FILE or --to FILE')
   })
+
+  it('of a server that has been in use go along to a key service, and all objects with them', async () => {
+    const dataDirectory = join(directory, 'in-use')
+    const kes = await KesService.start()
+    const before = await startServer({ hasOwnKeys: true, args: ['--data', dataDirectory] })
+    const object = { bucket: 'objects', name: 'o' }
+    try {
+      await before.raw.send({ method: 'PUT', bucket: 'objects' })
+      const put = await before.raw.send({ method: 'PUT', ...object, headers: sseKms(), body: 'from before' })
+      expect(put.status).toBe(200)
+    } finally {
+      await before.stop()
+    }
+    try {
+      const to = join(kes.directory, 'config.yml')
+      const moved = await run(['key', 'copy', '--to', to, '--data', dataDirectory])
+      expect([moved.code, moved.out]).toEqual([0, 'Migrated   1 key successfully!\n'])
+      const after = await startServer({ args: ['--data', dataDirectory, ...kes.flags] })
+      try {
+        expect((await after.raw.send({ method: 'GET', ...object })).text).toBe('from before')
+      } finally {
+        await after.stop()
+      }
+    } finally {
+      await kes.stop()
+    }
+  })
 })

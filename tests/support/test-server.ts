@@ -27,6 +27,8 @@ export interface TestServerOptions {
   readonly defaultKey?: string
   /** A plaintext listener beside the other. */
   readonly plaintext?: boolean
+  /** Its keys are in its data directory in every form of the suite. */
+  readonly hasOwnKeys?: true
   /** Further flags. */
   readonly args?: readonly string[]
   /** What `${NAME}` stands for in the section of a key store. */
@@ -75,7 +77,8 @@ const region = 'us-east-1'
 /** Starts a server that serves virtual hosts under `s3.test.example`, too. */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const data = await mkdtemp(join(tmpdir(), 'strongroom-test-'))
-  const isOwn = !hasKeysElsewhere || options.args?.some((arg) => ownKeys.has(arg)) === true
+  const isOwn =
+    !hasKeysElsewhere || options.hasOwnKeys === true || options.args?.some((arg) => ownKeys.has(arg)) === true
   const keys = isOwn ? undefined : await (await import('./kes-service.ts')).KesService.start()
   const credentials = { accessKeyId: 'test-root', secretAccessKey: 'test-root-secret' }
   const { settings } = resolveSettings({
