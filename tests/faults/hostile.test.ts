@@ -12,10 +12,10 @@ import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chunkSigning, encodeChunks, type SignOptions } from '@strongroom/sigv4'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { answerOf, HostileClient } from '../support/hostile-client.ts'
 import { caOf, Program, run } from '../support/program.ts'
-import { RawClient } from '../support/raw-client.ts'
+import { type Endpoint, RawClient } from '../support/raw-client.ts'
 
 const bucket = 'hostile'
 const content = randomBytes(3_000_000)
@@ -28,6 +28,7 @@ const options: SignOptions = {
 let base: string
 let data: string
 let program: Program
+let endpoint: Endpoint
 let client: RawClient
 let hostile: HostileClient
 let handlesBefore = 0
@@ -38,19 +39,25 @@ beforeAll(async () => {
   data = join(base, 'data')
   program = await Program.start({
     data,
-    args: ['--header-timeout', '2s', '--stall-timeout', '2s', '--idle-timeout', '1m', '--region', 'us-east-1'],
+    args: ['--header-timeout', '2s', '--stall-timeout', '2s', '--idle-timeout', '8s', '--region', 'us-east-1'],
     variables: {
       STRONGROOM_ROOT_USER: rootCredentials.accessKeyId,
       STRONGROOM_ROOT_PASSWORD: rootCredentials.secretAccessKey,
     },
   })
-  const endpoint = { host: '127.0.0.1', port: program.port, ca: await caOf(data) }
+  endpoint = { host: '127.0.0.1', port: program.port, ca: await caOf(data) }
   client = new RawClient(endpoint, rootCredentials, 'us-east-1')
   hostile = new HostileClient(endpoint, options)
   await client.send({ method: 'PUT', bucket })
   expect((await client.send({ method: 'PUT', bucket, name: 'kept', body: content })).status).toBe(200)
   handlesBefore = await handlesOpen()
   memoryBefore = await memoryBytes()
+})
+
+// A connection that was idle for a test may be closed just as the next one uses it.
+beforeEach(() => {
+  client.close()
+  client = new RawClient(endpoint, rootCredentials, 'us-east-1')
 })
 
 afterAll(async () => {
