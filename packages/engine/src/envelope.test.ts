@@ -36,8 +36,9 @@ describe.each(envelopeVectors)('the envelope of $name', (vector) => {
   it('is stored as the bytes that the document shows', () => {
     const writer = new RecordWriter(1)
     writeEnvelope(writer, envelope)
-    expect(writer.finish().subarray(1)).toEqual(encoded)
-    expect(readEnvelope(new RecordReader(writer.finish(), 'test', 1))).toEqual(envelope)
+    const record = writer.finish()
+    expect(record.subarray(1)).toEqual(encoded)
+    expect(readEnvelope(new RecordReader(record, 'test', 1))).toEqual(envelope)
     expect(document).toContain(encoded.toString('hex'))
     expect(document).toContain(name)
   })
