@@ -37,22 +37,37 @@ export function keyArn(context: EngineContext, accountId: AccountId, name: strin
   return `${bareArn}${context.settings.region}:${accountId}:key/${name}`
 }
 
+/** What a key id is made of; `undefined`: it is none. */
+function splitKeyId(
+  keyId: string,
+): { readonly name: string; readonly region?: string; readonly accountId?: AccountId } | undefined {
+  if (!keyId.startsWith(bareArn)) return isKeyName(keyId) ? { name: keyId } : undefined
+  const rest = keyId.slice(bareArn.length)
+  if (isKeyName(rest)) return { name: rest }
+  const [region = '', accountId, resource, ...more] = rest.split(':', 4)
+  const name = resource?.startsWith('key/') ? resource.slice('key/'.length) : ''
+  if (accountId === undefined || more.length > 0 || !isKeyName(name)) return undefined
+  return { name, region, accountId }
+}
+
+const idOfRegionOrAccount = /^[a-z0-9-]{0,64}$/
+
+/** Whether a text is written as the name or the ARN of a key: nothing else of what clients send as one is fit for a log. */
+export function isKeyId(text: string): boolean {
+  const parts = splitKeyId(text)
+  if (parts === undefined) return false
+  return idOfRegionOrAccount.test(parts.region ?? '') && idOfRegionOrAccount.test(parts.accountId ?? '')
+}
+
 /** What a key id says: a name, and an account if it is a full ARN. @throws EngineError `KMS.NotFoundException` */
 export function parseKeyId(
   context: EngineContext,
   shownKeyId: string,
 ): { readonly name: string; readonly accountId: AccountId | undefined } {
-  const invalid = () => new EngineError('KMS.NotFoundException', { message: `Invalid keyId '${shownKeyId}'` })
-  if (!shownKeyId.startsWith(bareArn)) {
-    if (!isKeyName(shownKeyId)) throw invalid()
-    return { name: shownKeyId, accountId: undefined }
-  }
-  const rest = shownKeyId.slice(bareArn.length)
-  if (isKeyName(rest)) return { name: rest, accountId: undefined }
-  const [region, accountId, resource, ...more] = rest.split(':')
-  const name = resource?.startsWith('key/') ? resource.slice('key/'.length) : ''
-  if (accountId === undefined || more.length > 0 || !isKeyName(name)) throw invalid()
-  if (region !== context.settings.region) {
+  const parts = splitKeyId(shownKeyId)
+  if (parts === undefined) throw new EngineError('KMS.NotFoundException', { message: `Invalid keyId '${shownKeyId}'` })
+  const { name, region, accountId } = parts
+  if (region !== undefined && region !== context.settings.region) {
     throw new EngineError('KMS.NotFoundException', { message: `Invalid arn ${region}` })
   }
   return { name, accountId }

@@ -48,6 +48,23 @@ describe('the handler', () => {
     })
   })
 
+  it.each([
+    ['key', 'key'],
+    ['arn:aws:kms:key', 'arn:aws:kms:key'],
+    ['arn:aws:kms:us-east-1:100000000001:key/k', 'arn:aws:kms:us-east-1:100000000001:key/k'],
+    [key.toString('base64'), undefined],
+    [`arn:aws:kms:${key.toString('base64')}`, undefined],
+    [`arn:aws:kms:${key.toString('base64')}:100000000001:key/k`, undefined],
+    [`arn:aws:kms:us-east-1:${key.toString('base64')}:key/k`, undefined],
+    ['', undefined],
+  ])('logs %j as the id of a key only if it is one', async (keyId, logged) => {
+    const encryption = { mode: 'sse-kms', keyId, bucketKeyEnabled: false } as const
+    const found = { ...head, head: { ...head.head, encryption }, body: Buffer.from('hello') }
+    const { send } = testHandler({ getObject: async () => found })
+    const { log } = await send({})
+    expect([log.encryptionMode, log.keyId]).toEqual(['sse-kms', logged])
+  })
+
   it('sends no body with HEAD, neither with an object nor with an error', async () => {
     const { send } = testHandler({ headObject: async () => head })
     const found = await send({ method: 'HEAD' })

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Bucket, CustomerKey, EncryptionInfo, EncryptionRequest } from '@strongroom/engine'
+import { type Bucket, type CustomerKey, type EncryptionInfo, type EncryptionRequest, isKeyId } from '@strongroom/engine'
 import {
   addEncryptionHeaders,
   asksForCustomerKey,
@@ -67,9 +67,10 @@ export function showEncryption(call: Call, headers: Record<string, string>, encr
   logEncryption(call.log, encryption)
 }
 
+/** The key's id is as the client wrote it: what is not one may be a secret that was put into the wrong header. */
 export function logEncryption(log: RequestLog, encryption: EncryptionInfo): void {
   log.encryptionMode = encryption.mode
-  if ('keyId' in encryption) log.keyId = encryption.keyId
+  if ('keyId' in encryption && isKeyId(encryption.keyId)) log.keyId = encryption.keyId
 }
 
 /**
