@@ -42,9 +42,8 @@ function entryOf(object: XmlElement): DeleteEntry {
   const name = childText(object, 'Key')
   const versionId = childText(object, 'VersionId')
   if (name === undefined || name === '') throw malformedXml()
-  const etag = childText(object, 'ETag')
   const conditions = readDeleteConditions({
-    etag: etag === '' ? undefined : etag,
+    etag: childText(object, 'ETag'),
     lastModified: childText(object, 'LastModifiedTime'),
     size: childText(object, 'Size'),
     names: conditionElements,

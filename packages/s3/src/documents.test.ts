@@ -270,6 +270,14 @@ describe('DeleteObjects', () => {
     await expect(wrong).rejects.toMatchObject({ code: 'InvalidArgument' })
   })
 
+  it.each(['<ETag></ETag>', '<ETag/>', '<ETag> </ETag>', '<ETag>,</ETag>'])(
+    'takes %s for a condition that is none, not for the lack of one',
+    async (etag) => {
+      const refused = parseDelete(document(`<Object><Key>a</Key>${etag}</Object>`), noPause)
+      await expect(refused).rejects.toMatchObject({ code: 'InvalidArgument' })
+    },
+  )
+
   it('answers in order, markers and errors included; quietly only the errors', () => {
     const outcomes = [
       { entry: { name: 'a' }, deleted: { deleteMarker: false } },
