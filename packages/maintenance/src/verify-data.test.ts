@@ -78,6 +78,20 @@ describe('fsck with data', () => {
     expect(report.findings).toMatchObject([{ kind: 'damaged-data', place: { name: 'two' } }])
   })
 
+  it('reads data of one layer once for all copies, and data of two layers for each, whose inner key only that proves', async () => {
+    const bucket = await test.bucket('bucket')
+    const modes = { one: 'sse-kms', two: 'dsse-kms' } as const
+    await test.put(bucket, 'one', blobBytes, { mode: modes.one })
+    await test.copy(bucket, 'one', 'one-copy', { encryption: { mode: modes.one } })
+    const once = await test.fsck({ verifyData: true })
+    expect(once).toMatchObject({ findings: [], checked: { verifiedVersions: 2, authenticatedBytes: blobBytes } })
+    await test.put(bucket, 'two', blobBytes, { mode: modes.two })
+    await test.copy(bucket, 'two', 'two-copy', { encryption: { mode: modes.two } })
+    expect(await store.blobIdOf('two-copy')).toEqual(await store.blobIdOf('two'))
+    const twice = await test.fsck({ verifyData: true })
+    expect(twice).toMatchObject({ findings: [], checked: { verifiedVersions: 4, authenticatedBytes: 3 * blobBytes } })
+  })
+
   it('finds a record that says something else than what its key is bound to', async () => {
     const bucket = await test.bucket('bucket')
     await test.put(bucket, 'one', 10)

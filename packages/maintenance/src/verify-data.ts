@@ -244,8 +244,9 @@ class Verification {
     const blobId = formatId(stream.blobId)
     // The same bytes under the same nonce and key: copies seal that key anew, so it cannot tell them apart.
     const id = `${blobId}${formatId(stream.nonce)}`
-    const isKnown = this.#authenticated.has(id) && streamsKey !== undefined && opens(streamsKey.outer, stream.sealedKey)
-    if (isKnown) return
+    // Of two layers, opening the sealed key proves the outer one only: the inner key may be another for each who holds them.
+    const isOneLayer = streamsKey !== undefined && streamsKey.inner === undefined
+    if (isOneLayer && this.#authenticated.has(id) && opens(streamsKey.outer, stream.sealedKey)) return
     const state: StreamState = streamsKey
       ? await authenticateStream(this.#inspection, stream, sizeBytes, streamsKey)
       : await checkFraming(this.#inspection, stream, sizeBytes)
