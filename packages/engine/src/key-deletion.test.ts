@@ -154,6 +154,20 @@ describe('a key whose deletion is scheduled', () => {
   })
 })
 
+it('is still for later after a deletion at once was cut short and the next one refused', async () => {
+  await test.put(bucket, 'x', 'x', kms)
+  const { deletionDueAtMs } = await test.engine.scheduleKeyDeletion('k', { ...forced, days: 7 })
+  const dying = await dyingEngine(2)
+  await expect(dying.deleteKey('k', forced)).rejects.toThrow()
+  clock.nowMs += 700_000
+  // The first one got as far as its mark.
+  await expect(test.engine.cancelKeyDeletion('k')).rejects.toMatchObject(pending)
+  await expect(test.engine.deleteKey('k')).rejects.toMatchObject({ code: 'KeyInUse' })
+  expect(await test.engine.describeKey('k')).toMatchObject({ state: 'pending-deletion', deletionDueAtMs })
+  clock.nowMs += 7 * dayMs
+  expect((await test.engine.sweep()).keysDestroyed).toMatchObject([{ name: 'k' }])
+})
+
 /** An engine on the same stores whose process dies after so many changes of either. */
 async function dyingEngine(changes: number) {
   let left = changes

@@ -78,9 +78,11 @@ async function deleteInTurn(
   force: boolean,
   from: readonly KeyRecordState[],
 ): Promise<KeyUsage> {
-  await describeKey(context, name)
+  const { deletionDueAtMs } = await describeKey(context, name)
   await recordKey(context, name, context.settings.rootAccountId)
-  const { keyId, before } = await mark(context, name, from, 'deleting')
+  const { keyId, state } = await mark(context, name, from, 'deleting')
+  // A deletion that was cut short no longer knows whether it had been for later; the key store does.
+  const isScheduled = state === 'scheduled' || (state === 'deleting' && deletionDueAtMs !== undefined)
   let isDestroyed = false
   try {
     const { usage, version } = await withSnapshot(context, async (snapshot) => ({
@@ -94,7 +96,7 @@ async function deleteInTurn(
     await setState(context, keyId, 'deleted')
     return usage
   } finally {
-    if (!isDestroyed) await setState(context, keyId, before)
+    if (!isDestroyed) await setState(context, keyId, isScheduled ? 'scheduled' : 'active')
   }
 }
 
@@ -115,13 +117,13 @@ function keyInUse({ name, total }: KeyUsage): EngineError {
   return new EngineError('KeyInUse', { message })
 }
 
-/** Puts the record into a state. @throws EngineError `OperationAborted` if it is in none of `from` */
+/** Puts the record into a state, and says which it was in. @throws EngineError `OperationAborted` if it is in none of `from` */
 async function mark(
   context: EngineContext,
   name: string,
   from: readonly KeyRecordState[],
   state: 'deleting' | 'scheduled',
-): Promise<{ readonly keyId: Uint8Array; readonly before: KeyRecordState }> {
+): Promise<{ readonly keyId: Uint8Array; readonly state: KeyRecordState }> {
   return context.commits.run(async (snapshot, draft) => {
     const found = await findKey(context, snapshot, name)
     if (!found || found.record.state === 'deleted') throw new EngineError('KMS.NotFoundException')
@@ -129,7 +131,7 @@ async function mark(
     if (isBeingDeleted(context, record) || !from.includes(record.state)) throw new EngineError('OperationAborted')
     const stateSinceMs = Math.trunc(context.now())
     draft.check(entry.key, entry).putRecord(entry.key, encodeKeyRecord({ ...record, state, stateSinceMs }))
-    return { keyId: id, before: record.state === 'scheduled' ? 'scheduled' : 'active' }
+    return { keyId: id, state: record.state }
   })
 }
 
