@@ -160,6 +160,37 @@ describe('the KES client', () => {
     await expect(client.status()).resolves.toBeDefined()
   })
 
+  it.each([500, 502, 503])(
+    'asks once for what is not the same when done twice, and takes %i for an answer',
+    async (status) => {
+      const failing = refusal(status, 'failed after the write')
+      const servers = [await start(failing), await start(failing)] as const
+      const calls: readonly ((client: KesClient) => Promise<unknown>)[] = [
+        (client) => client.extension('rotate', 'k'),
+        (client) => client.extension('lock', 'k'),
+        (client) => client.createKey('k'),
+        (client) => client.importKey('k', new Uint8Array(32)),
+        (client) => client.deleteKey('k'),
+      ]
+      for (const endpoints of [servers, servers.slice(0, 1)]) {
+        const client = await connect(endpoints)
+        for (const call of calls) {
+          const before = servers[0].requests.length + servers[1].requests.length
+          await expect(call(client)).rejects.toMatchObject({ code: 'refused', status })
+          expect(servers[0].requests.length + servers[1].requests.length).toBe(before + 1)
+        }
+      }
+      expect(pauses).toEqual([])
+    },
+  )
+
+  it('asks another server for it where the first was never reached', async () => {
+    const good = await start(json({}))
+    const client = await connect([await closedAddress(), good, await closedAddress()])
+    for (let i = 0; i < 3; i++) await client.createKey('k')
+    expect(good.requests).toHaveLength(3)
+  })
+
   it('says that nobody listens, after some attempts', async () => {
     const address = await closedAddress()
     const client = await connect([address])

@@ -54,7 +54,7 @@ const isServerFault = (status: number): boolean => status >= 500 && status !== 5
 
 /** A request that may need several attempts. */
 export interface KesCall extends KesRequest {
-  /** Carrying it out twice is the same as once. */
+  /** Carrying it out twice is the same as once. Others are sent again only where they reached no server: any answer ends them. */
   readonly isRepeatable: boolean
 }
 
@@ -120,7 +120,7 @@ export class KesConnection {
     this.#transport.close()
   }
 
-  /** Tries servers in order until one gives an answer that another could not better. */
+  /** Tries servers in order until one gives an answer that another could not better, or that must not be asked for twice. */
   async call(call: KesCall, options: KesCallOptions = noCallOptions): Promise<KesAnswer> {
     const deadline = this.#deadline()
     const endpoints = this.#pool.order()
@@ -131,7 +131,8 @@ export class KesConnection {
       try {
         last = await this.#attempts(endpoint, call, options, { deadline, attempts })
         this.#pool.report(endpoint, !isServerFault(last.status))
-        if (!isServerFault(last.status)) return success(last)
+        // A server that fails may have carried it out before.
+        if (!isServerFault(last.status) || !call.isRepeatable) return success(last)
       } catch (error) {
         if (!(error instanceof ExchangeError)) throw error
         const isGivenUp = options.signal?.aborted === true
@@ -146,7 +147,7 @@ export class KesConnection {
     return success(last)
   }
 
-  /** Several attempts at one server, for what passes by itself: cut connections, and 503. */
+  /** Several attempts at one server, for what passes by itself: cut connections, and 503 where that does no harm. */
   async #attempts(
     endpoint: KesEndpoint,
     call: KesCall,
@@ -226,7 +227,7 @@ const transportFor = ({ identity, ca }: Trust, options: KesClientOptions): KesTr
 const maxTimerMs = 2_147_483_647
 
 function isWorthRepeating(outcome: KesAnswer | ExchangeError, call: KesCall): boolean {
-  if (!(outcome instanceof ExchangeError)) return outcome.status === 503
+  if (!(outcome instanceof ExchangeError)) return outcome.status === 503 && call.isRepeatable
   return outcome.isPassing && (call.isRepeatable || !outcome.mayBeDone)
 }
 
