@@ -73,6 +73,32 @@ function read(target: string, text: string): unknown {
 const rule = (text: string): readonly string[] =>
   ['SSEAlgorithm', 'KMSMasterKeyID'].map((name) => new RegExp(`<${name}>([^<]*)<`).exec(text)?.[1] ?? '')
 
+it('leaves a line in the access log and a count in the metrics for each request, as S3 does', async () => {
+  const before = server.accessLog.length
+  const target = '/minio/kms/v1/key/create?key-id=made-over-the-network'
+  const made = await send({ method: 'POST', target, region: '' })
+  const again = await send({ method: 'POST', target, region: '' })
+  const unknown = await send({ method: 'GET', target: '/minio/kms/v1/none', region: '' })
+  expect([made.status, again.status, unknown.status]).toEqual([200, 500, 400])
+  const lines = server.accessLog.slice(before).map((line) => JSON.parse(line))
+  const common = { method: 'POST', target, remoteAddress: '127.0.0.1', accessKeyId: server.credentials.accessKeyId }
+  const creation = {
+    ...common,
+    operation: 'kms:CreateKey',
+    keyId: 'made-over-the-network',
+    account: server.accounts.rootAccountId,
+  }
+  expect(lines).toMatchObject([
+    { ...creation, status: 200, bytesIn: 0, bytesOut: 0, requestId: made.headers['x-amz-request-id'] },
+    { ...creation, status: 500, errorCode: 'InternalError' },
+    { operation: 'unknown', status: 400, errorCode: 'BadRequest', target: '/minio/kms/v1/none' },
+  ])
+  const metrics = (await server.raw.send({ method: 'GET', rawPath: '/strongroom/metrics', auth: 'none' })).text
+  expect(metrics).toMatch(/requests_total\{operation="kms:CreateKey",status="200"\} [1-9]/)
+  expect(metrics).toMatch(/requests_in_flight 0\b/)
+  await server.engine.deleteKey('made-over-the-network')
+})
+
 describe('mc', () => {
   it.each(commands)('$command', async ({ command, requests }) => {
     for (const [index, request] of requests.entries()) {

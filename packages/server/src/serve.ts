@@ -268,19 +268,22 @@ function createHandler(parts: Parts, requestIds: RequestIds) {
     defaultEncryption: settings.defaultEncryption,
     onUnexpectedError: (error, request) => log.error({ error, requestId: request.requestId }, 'a request failed'),
   })
-  const s3 = s3Bridge({
-    handler,
-    proxies,
-    requestIds,
+  const observer = {
     onBegin: () => metrics.begin(),
-    onEnd: (request) => {
+    onEnd: (request: FinishedRequest) => {
       const { log: facts, status, durationMs, bytesIn, bytesOut } = request
       metrics.end(facts.operation ?? 'unknown', status, durationMs / 1000, bytesIn, bytesOut)
       if (accessLog !== undefined) writeAccess(accessLog, request)
     },
+    now: () => performance.now(),
+  }
+  const s3 = s3Bridge({
+    handler,
+    proxies,
+    requestIds,
+    ...observer,
     onBodyError: (error, requestId) => log.error({ error, requestId }, 'a body could not be sent to its end'),
     failedResponse: (error, requestId) => failedResponse(error, requestId, requestIds.hostId),
-    now: () => performance.now(),
   })
   return createRouter({
     s3,
@@ -291,6 +294,8 @@ function createHandler(parts: Parts, requestIds: RequestIds) {
       defaultKey: defaultKeyOf(settings),
       keyService: describeKeyService(settings),
       requestIds,
+      proxies,
+      ...observer,
       onUnexpectedError: (error, requestId) => log.error({ error, requestId }, 'a request failed'),
     }),
     proxies,

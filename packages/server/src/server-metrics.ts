@@ -9,6 +9,7 @@ import type { Sweeper } from '@strongroom/maintenance'
 import { operationNames } from '@strongroom/operations'
 import type { MetadataStore } from '@strongroom/storage'
 import type { Deployment } from './deployment.ts'
+import { kmsApiOperations } from './minio-api/kms-api.ts'
 
 const kmsOperations = [
   'createKey',
@@ -55,7 +56,7 @@ export interface ServerMetrics {
 }
 
 export function createServerMetrics(): ServerMetrics {
-  const metrics = new Metrics({ operations: [...operationNames, 'unknown'] })
+  const metrics = new Metrics({ operations: [...operationNames, ...kmsApiOperations, 'unknown'] })
   const calls = metrics.counter('kms_calls_total', 'Calls to the key service by operation and result.', {
     operation: kmsOperations,
     result: kmsResults,

@@ -53,7 +53,7 @@ export function createRouter(options: RouterOptions): Route {
       const question = target.indexOf('?')
       const route = routes.get(question < 0 ? target : target.slice(0, question))
       if (route !== undefined && isPlain(request)) return route(request, response, connection)
-      if (isAdminRequest(request)) return options.kmsApi(request, response)
+      if (isAdminRequest(request)) return options.kmsApi(request, response, connection)
     }
     return options.s3(request, response, connection)
   }

@@ -6,10 +6,12 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Accounts, Principal } from '@strongroom/accounts'
-import { HttpError, type RequestIds, readBody } from '@strongroom/http'
-import { headerRecord } from '@strongroom/operations'
+import { type Connection, HttpError, type RequestIds, readBody, type TrustedProxies } from '@strongroom/http'
+import { isKeyName } from '@strongroom/kms'
+import { headerRecord, type RequestLog } from '@strongroom/operations'
 import { describeError, formatError } from '@strongroom/s3'
 import { parseAuthorization, parseQuery, SigningKeyCache, sha256Hex, verifySignature } from '@strongroom/sigv4'
+import type { FinishedRequest } from '../edge/s3-bridge.ts'
 import {
   createKey,
   type KmsCall,
@@ -26,11 +28,29 @@ export interface KmsApiOptions extends Omit<KmsCallContext, 'requester'> {
   readonly accounts: Pick<Accounts, 'lookup'>
   readonly region: string
   readonly requestIds: RequestIds
+  readonly proxies: TrustedProxies
+  /** A request has come; its headers are there. */
+  onBegin(): void
+  onEnd(request: FinishedRequest): void
+  /** Monotonic milliseconds. */
+  readonly now: () => number
   /** A fault of ours. */
   onUnexpectedError(error: unknown, requestId: string): void
 }
 
+/** What its routes are called in the access log and the metrics: as in MinIO's policies. */
+export const kmsApiOperations = [
+  'kms:CreateKey',
+  'kms:ListKeys',
+  'kms:KeyStatus',
+  'kms:Status',
+  'kms:Version',
+  'kms:API',
+  'kms:Metrics',
+] as const
+
 interface KmsRoute {
+  readonly operation: (typeof kmsApiOperations)[number]
   readonly method: 'GET' | 'POST'
   readonly call: KmsCall
   /** The query parameter that it is about. */
@@ -39,18 +59,31 @@ interface KmsRoute {
   readonly isRequired?: true
 }
 
-const create: KmsRoute = { method: 'POST', call: createKey, parameter: 'key-id', isRequired: true }
-const status: KmsRoute = { method: 'GET', call: keyStatus, parameter: 'key-id' }
+const create: KmsRoute = {
+  operation: 'kms:CreateKey',
+  method: 'POST',
+  call: createKey,
+  parameter: 'key-id',
+  isRequired: true,
+}
+const list: KmsRoute = {
+  operation: 'kms:ListKeys',
+  method: 'GET',
+  call: listKeys,
+  parameter: 'pattern',
+  isRequired: true,
+}
+const status: KmsRoute = { operation: 'kms:KeyStatus', method: 'GET', call: keyStatus, parameter: 'key-id' }
 
 const routes: ReadonlyMap<string, KmsRoute> = new Map<string, KmsRoute>([
   ['/minio/kms/v1/key/create', create],
-  ['/minio/kms/v1/key/list', { method: 'GET', call: listKeys, parameter: 'pattern', isRequired: true }],
+  ['/minio/kms/v1/key/list', list],
   ['/minio/kms/v1/key/status', status],
-  ['/minio/kms/v1/status', { method: 'GET', call: kmsStatus }],
-  ['/minio/kms/v1/version', { method: 'GET', call: kmsVersion }],
-  ['/minio/kms/v1/apis', { method: 'GET', call: unsupported }],
-  ['/minio/kms/v1/metrics', { method: 'GET', call: unsupported }],
-  ['/minio/admin/v3/kms/status', { method: 'POST', call: kmsStatus }],
+  ['/minio/kms/v1/status', { operation: 'kms:Status', method: 'GET', call: kmsStatus }],
+  ['/minio/kms/v1/version', { operation: 'kms:Version', method: 'GET', call: kmsVersion }],
+  ['/minio/kms/v1/apis', { operation: 'kms:API', method: 'GET', call: unsupported }],
+  ['/minio/kms/v1/metrics', { operation: 'kms:Metrics', method: 'GET', call: unsupported }],
+  ['/minio/admin/v3/kms/status', { operation: 'kms:Status', method: 'POST', call: kmsStatus }],
   ['/minio/admin/v3/kms/key/create', create],
   ['/minio/admin/v3/kms/key/status', status],
 ])
@@ -76,6 +109,7 @@ interface Answer {
   readonly status: number
   readonly body: string
   readonly contentType: string
+  readonly errorCode?: string
 }
 
 /** A request on its way. */
@@ -83,25 +117,26 @@ interface Exchange {
   readonly request: IncomingMessage
   readonly path: string
   readonly rawQuery: string
-  readonly query: ReadonlyMap<string, string>
   readonly requestId: string
+  /** Filled on the way. */
+  readonly log: RequestLog
+  bytesIn: number
 }
 
-export type KmsApi = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+export type KmsApi = (request: IncomingMessage, response: ServerResponse, connection: Connection) => Promise<void>
 
 /** Answers requests for which `isAdminRequest` holds. */
 export function createKmsApi(options: KmsApiOptions): KmsApi {
   const signingKeys = new SigningKeyCache()
-  return async (request, response) => {
-    const requestId = options.requestIds.next()
-    const [path = '', rawQuery = ''] = (request.url ?? '').split(/\?(.*)/s)
-    let answer: Answer
-    try {
-      const exchange = { request, path, rawQuery, query: parseQuery(rawQuery), requestId }
-      answer = await answerTo(exchange, options, signingKeys)
-    } catch (error) {
-      answer = failure(error, { path, requestId }, options)
-    }
+  return async (request, response, connection) => {
+    const startedAt = options.now()
+    options.onBegin()
+    const { remoteAddress } = options.proxies.resolve(connection, request.headers)
+    const exchange = exchangeOf(request, options.requestIds.next())
+    const { requestId, log } = exchange
+    const answer = await answerTo(exchange, options, signingKeys).catch((error: unknown) =>
+      failure(error, exchange, options),
+    )
     response
       .writeHead(answer.status, {
         ...(answer.body === '' ? {} : { 'content-type': answer.contentType }),
@@ -112,31 +147,55 @@ export function createKmsApi(options: KmsApiOptions): KmsApi {
         'x-amz-id-2': options.requestIds.hostId,
       })
       .end(answer.body)
+    if (answer.errorCode !== undefined) log.errorCode = answer.errorCode
+    const durationMs = options.now() - startedAt
+    options.onEnd({
+      requestId,
+      method: request.method ?? '',
+      target: request.url ?? '',
+      status: answer.status,
+      bytesIn: exchange.bytesIn,
+      bytesOut: Buffer.byteLength(answer.body),
+      durationMs,
+      ttfbMs: durationMs,
+      remoteAddress,
+      log,
+    })
   }
 }
 
+function exchangeOf(request: IncomingMessage, requestId: string): Exchange {
+  const [path = '', rawQuery = ''] = (request.url ?? '').split(/\?(.*)/s)
+  return { request, path, rawQuery, requestId, log: {}, bytesIn: 0 }
+}
+
 async function answerTo(exchange: Exchange, options: KmsApiOptions, signingKeys: SigningKeyCache): Promise<Answer> {
-  const { request, path, query } = exchange
+  const { request, path, rawQuery, log } = exchange
+  const query = parseQuery(rawQuery)
   const route = routes.get(path)
   const isMissing =
     route === undefined ||
     request.method !== route.method ||
     (route.isRequired === true && route.parameter !== undefined && !query.has(route.parameter))
   if (isMissing) return unrouted(exchange, options)
-  const principal = await authenticate(exchange, options, signingKeys)
+  log.operation = route.operation
+  const parameter = (route.parameter === undefined ? undefined : query.get(route.parameter)) ?? ''
+  const principal = await authenticate(exchange, query, options, signingKeys)
+  if (route.parameter === 'key-id' && isKeyName(parameter)) log.keyId = parameter
   // Keys are the deployment's: its first account administers them.
   if (!principal.isRootAccount) return errorJson({ status: 403, ...denied }, exchange, options)
   const requester = { accountId: principal.accountId, isRootAccount: true }
-  const parameter = (route.parameter === undefined ? undefined : query.get(route.parameter)) ?? ''
   const result = await route.call({ ...options, requester }, parameter)
   return { status: 200, contentType: 'application/json', body: result === undefined ? '' : JSON.stringify(result) }
 }
 
 async function authenticate(
-  { request, path, rawQuery, query }: Exchange,
+  exchange: Exchange,
+  query: ReadonlyMap<string, string>,
   { accounts, region }: KmsApiOptions,
   signingKeys: SigningKeyCache,
 ): Promise<Principal> {
+  const { request, path, rawQuery, log } = exchange
   const signed = { method: request.method ?? '', rawPath: path, rawQuery, headers: headerRecord(request.rawHeaders) }
   const claim = parseAuthorization(signed, query, { regions: [region, ''] })
   if (claim === undefined || claim.kind !== 'header') throw new KmsApiError(403, denied.code, denied.message)
@@ -148,7 +207,10 @@ async function authenticate(
   } finally {
     credential.secret.fill(0)
   }
+  log.accountId = credential.principal.accountId
+  log.accessKeyId = credential.principal.accessKeyId
   const body = await readBody(request, maxBodyBytes)
+  exchange.bytesIn = body.length
   if (claim.payloadHash !== 'UNSIGNED-PAYLOAD' && sha256Hex(body) !== claim.payloadHash) {
     throw new KmsApiError(400, 'XAmzContentSHA256Mismatch', badHash)
   }
@@ -183,7 +245,7 @@ function errorJson(
   { requestIds }: Pick<KmsApiOptions, 'requestIds'>,
 ): Answer {
   const body = { Code: code, Message: message, Resource: path, RequestId: requestId, HostId: requestIds.hostId }
-  return { status, contentType: 'application/json', body: `${JSON.stringify(body)}\n` }
+  return { status, contentType: 'application/json', body: `${JSON.stringify(body)}\n`, errorCode: code }
 }
 
 const internal = (text: string): ErrorFacts => ({
@@ -212,9 +274,10 @@ function unrouted({ request, path, requestId }: Exchange, options: KmsApiOptions
     return errorJson({ status: 426, code, message: versionText(version) }, { path, requestId }, options)
   }
   const message = `An unsupported API call for method: ${request.method} at '${path}'`
-  const described = { status: 400, code: 'BadRequest', message, fields: {}, headers: {}, isUnexpected: false }
+  const errorCode = 'BadRequest'
+  const described = { status: 400, code: errorCode, message, fields: {}, headers: {}, isUnexpected: false }
   const { hostId } = options.requestIds
-  return { status: 400, contentType: 'application/xml', body: formatError(described, { requestId, hostId }) }
+  return { status: 400, contentType: 'application/xml', body: formatError(described, { requestId, hostId }), errorCode }
 }
 
 function versionText(version: string): string {
