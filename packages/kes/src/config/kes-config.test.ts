@@ -157,10 +157,11 @@ describe('the key store of a config', () => {
       },
     ],
     [
-      'vault: { endpoint: e, version: v2, kubernetes: { jwt: j, role: r }, transit: { key: k } }',
+      'vault: { endpoint: e, redirect_hosts: ["v2:8200", v3], version: v2, kubernetes: { jwt: j, role: r }, transit: { key: k } }',
       {
         kind: 'vault',
         endpoint: 'e',
+        redirectHosts: ['v2:8200', 'v3'],
         engine: 'kv',
         version: 'v2',
         transit: { engine: 'transit', key: 'k' },

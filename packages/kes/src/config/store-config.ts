@@ -18,6 +18,7 @@ export type KesStoreConfig =
   | {
       readonly kind: 'vault'
       readonly endpoint: string
+      readonly redirectHosts: readonly string[]
       readonly engine: string
       readonly version: 'v1' | 'v2'
       readonly namespace: string
@@ -141,6 +142,7 @@ function readVault(section: Section): KesStoreConfig {
   return {
     kind: 'vault',
     endpoint: required(section, 'endpoint', 'endpoint'),
+    redirectHosts: section.strings('redirect_hosts'),
     engine: orElse(section.string('engine'), 'kv'),
     version: version === 'v2' ? 'v2' : 'v1',
     namespace: section.string('namespace'),

@@ -75,13 +75,14 @@ function proxyOf(environment: Environment): { readonly proxy?: NonNullable<Store
 type StoreProxy = Extract<KeyStoreSettings, { readonly kind: 'vault' }>['proxy']
 
 function vaultSettings(store: StoreOf<'vault'>): Extract<KeyStoreSettings, { readonly kind: 'vault' }> {
-  const { appRole, kubernetes, transit, endpoint, engine, version } = store
+  const { appRole, kubernetes, transit, endpoint, engine, version, redirectHosts } = store
   const tls = given(store.tls)
   return {
     kind: 'vault',
     endpoint,
     engine,
     version,
+    ...(redirectHosts.length === 0 ? {} : { redirectHosts }),
     ...given({ namespace: store.namespace, prefix: store.prefix }),
     ...(transit === undefined ? {} : { transit }),
     login:

@@ -51,6 +51,8 @@ export interface VaultKeyStoreSettings extends StoreConnectionSettings {
   readonly kind: 'vault'
   /** Base address, as in `https://vault.example:8200`. */
   readonly endpoint: string
+  /** Other servers of the cluster that a standby may redirect to: `host:port`, or `host` for the endpoint's port. Default none. */
+  readonly redirectHosts?: readonly string[]
   /** Mount path of the KV engine. Default `kv`. */
   readonly engine?: string
   /** Of the KV engine. Default `v1`, as with KES. `v2` has the window of recovery and true exclusive creation. */

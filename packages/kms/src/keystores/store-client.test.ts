@@ -169,7 +169,8 @@ describe('the client of key stores', () => {
       const certificate = await makeLoopbackCertificate(['other.example'])
       const other = await VendorServer.start(() => ({ status: 200, json: { other: true } }), certificate)
       server.answerWith(() => ({ status: 307, headers: { location: `${other.endpoint}/there` } }))
-      const client = open({ maxRedirects: 1, tls: { ca: [server.caPem, other.caPem] } })
+      const redirectHosts = [new URL(other.endpoint).host]
+      const client = open({ maxRedirects: 1, redirectHosts, tls: { ca: [server.caPem, other.caPem] } })
       expect((await client.send({ ...put, headers: { 'x-token': 't' } })).status).toBe(200)
       expect(other.requests[0]).toMatchObject({ method: 'PUT', path: '/there', body: 'value' })
       expect(other.requests[0]?.headers['x-token']).toBe('t')
@@ -180,6 +181,28 @@ describe('the client of key stores', () => {
       server.answerWith(() => ({ status: 307, headers: { location } }))
       const { status } = await open({ maxRedirects: 1 }).send(get)
       expect(status).toBe(307)
+    })
+
+    it('sends nothing to a host or port that it was not told of, and says so', async () => {
+      const certificate = await makeLoopbackCertificate(['other.example'])
+      const other = await VendorServer.start(() => ({ status: 200, json: { other: true } }), certificate)
+      server.answerWith(() => ({ status: 307, headers: { location: `${other.endpoint}/there` } }))
+      const { port, host } = new URL(other.endpoint)
+      for (const redirectHosts of [undefined, [], ['127.0.0.1'], [`elsewhere:${port}`]]) {
+        const client = open({ maxRedirects: 1, redirectHosts, tls: { ca: [server.caPem, other.caPem] } })
+        await expect(client.send({ ...put, isRepeatable: true })).rejects.toMatchObject({
+          code: 'unreachable',
+          status: 307,
+          message: expect.stringContaining(`answered 307, to ${host}, which is not among its redirect hosts`),
+        })
+      }
+      expect(other.requests).toEqual([])
+      expect(server.requests).toHaveLength(4)
+      await other.close()
+    })
+
+    it.each(['https://a', 'a/b', 'u@a', 'a?', 'a b', ''])('takes %j for no host', (host) => {
+      expect(() => open({ redirectHosts: [host] })).toThrow(/a redirect host is a name/)
     })
 
     it('does not go round in circles', async () => {

@@ -33,8 +33,10 @@ export interface StoreClientOptions {
   readonly passingStatuses?: readonly number[]
   /** Whether an answer stays what it is, however often one asks. Default: none beside those that are never asked again. */
   readonly isFinal?: (answer: StoreAnswer) => boolean
-  /** Redirects followed at most, never from `https:` to `http:`. Default 0. */
+  /** Redirects followed at most, with everything in them: to the endpoint's own host and port, never from `https:` to `http:`. Default 0. */
   readonly maxRedirects?: number
+  /** Where else redirects may lead: `host:port`, or `host` for the endpoint's port. Default nowhere. */
+  readonly redirectHosts?: readonly string[] | undefined
   /** Texts that never appear in a message, whatever the store answers. */
   readonly secrets?: () => Iterable<string>
 }
@@ -81,6 +83,8 @@ export class StoreClient {
   readonly #base: URL
   readonly #dependencies: StoreDependencies
   readonly #transport: StoreTransport
+  /** As `host` of addresses. */
+  readonly #redirectHosts: ReadonlySet<string>
   readonly #callTimeoutMs: number
   readonly #totalTimeoutMs: number
 
@@ -88,6 +92,7 @@ export class StoreClient {
   constructor(options: StoreClientOptions, dependencies: Partial<StoreDependencies> = {}) {
     this.#options = options
     this.#base = parseEndpoint(options)
+    this.#redirectHosts = new Set([this.#base, ...redirectOrigins(options, this.#base)].map(hostAndPort))
     this.#dependencies = storeDependencies(dependencies)
     this.#callTimeoutMs = options.callTimeoutMs ?? 5_000
     this.#totalTimeoutMs = options.totalTimeoutMs ?? 15_000
@@ -107,7 +112,8 @@ export class StoreClient {
   /**
    * Sends a request, again where that is safe, and gives the last answer, whatever its status.
    *
-   * @throws StoreError `unreachable` when there was no answer; `isOutcomeUnknown` when the store may have carried it out
+   * @throws StoreError `unreachable` when there was no answer, with `isOutcomeUnknown` when the store may have carried it
+   * out; also when it points to a host that it may not send to
    */
   async send(request: StoreRequest): Promise<StoreAnswer> {
     const deadline = this.#dependencies.now() + this.#totalTimeoutMs
@@ -175,6 +181,8 @@ export class StoreClient {
         })
         const next = redirects < (this.#options.maxRedirects ?? 0) ? redirectTarget(answer, url) : undefined
         if (next === undefined) return answer
+        // Whoever is sent to gets the secrets of the request, and is believed.
+        if (!this.#redirectHosts.has(hostAndPort(next))) throw this.#strayRedirect(request, answer, next)
         url = next
       }
     } catch (error) {
@@ -206,6 +214,11 @@ export class StoreClient {
       cause: failure,
       isOutcomeUnknown: wasLost && !isRepeatable(request),
     })
+  }
+
+  #strayRedirect(request: StoreRequest, { status }: StoreAnswer, { host }: URL): StoreError {
+    const message = `${this.#what(request)} answered ${status}, to ${this.#clean(host)}, which is not among its redirect hosts: nothing was sent there`
+    return new StoreError('unreachable', message, { status })
   }
 
   #what({ method, path }: StoreRequest): string {
@@ -268,6 +281,31 @@ function redirectTarget({ status, headers }: StoreAnswer, from: URL): URL | unde
   const target = new URL(location, from.href)
   if (target.protocol !== 'https:' && !(target.protocol === 'http:' && from.protocol === 'http:')) return undefined
   return target
+}
+
+const hostAndPort = ({ hostname, port, protocol }: URL): string =>
+  `${hostname}:${port === '' ? defaultPorts.get(protocol) : port}`
+
+const defaultPorts: ReadonlyMap<string, string> = new Map([
+  ['https:', '443'],
+  ['http:', '80'],
+])
+
+/** @throws StoreError `unreachable` for what is no host */
+function redirectOrigins({ store, redirectHosts = [] }: StoreClientOptions, base: URL): readonly URL[] {
+  return redirectHosts.map((text) => {
+    const address = `${base.protocol}//${text}/`
+    const url = URL.canParse(address) ? new URL(address) : undefined
+    if (url === undefined || url.pathname !== '/' || url.username !== '' || /[?#@/]/.test(text)) {
+      throw new StoreError(
+        'unreachable',
+        `${store}: a redirect host is a name, or a name and a port, not '${text}'`,
+        {},
+      )
+    }
+    if (!/:\d+$/.test(text)) url.port = base.port
+    return url
+  })
 }
 
 function parseEndpoint({ store, endpoint }: StoreClientOptions): URL {

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { makeLoopbackCertificate, VendorServer } from '../../../../../tests/support/vendor-server.ts'
 import { KeyService } from '../../key-service.ts'
 import { testKeyStore } from '../key-store.suite.ts'
 import { VaultBench, vaultHarness } from './vault-bench.fixture.ts'
@@ -57,6 +58,30 @@ describe('a key store in Vault', () => {
       await store.close()
       await again.close()
       await rm(directory, { recursive: true })
+    })
+
+    it('gives its secrets to no other server that it is sent to, unless that is named', async () => {
+      const certificate = await makeLoopbackCertificate(['standby.example'])
+      const location = (path: string): string => `${bench.server.endpoint}${path}`
+      const standby = await VendorServer.start(
+        ({ path }) => ({ status: 307, headers: { location: location(path) } }),
+        certificate,
+      )
+      const tls = { ca: [bench.server.caPem, standby.caPem].join('\n') }
+      const settings = { endpoint: standby.endpoint, tls }
+      const strict = await bench.open(settings)
+      const { host } = new URL(bench.server.endpoint)
+      await expect(strict.get('k')).rejects.toMatchObject({
+        code: 'unreachable',
+        message: expect.stringContaining(`answered 307, to ${host}, which is not among its redirect hosts`),
+      })
+      expect(bench.server.requests).toEqual([])
+      const told = await bench.open({ ...settings, redirectHosts: [host] })
+      await told.create('k', bytes('value'))
+      expect(textOf(await told.get('k'))).toBe('value')
+      await strict.close()
+      await told.close()
+      await standby.close()
     })
 
     it('says so when a token file is not there', async () => {

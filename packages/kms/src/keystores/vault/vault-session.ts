@@ -44,6 +44,7 @@ export class VaultSession {
         passingStatuses: [notYetReplicated],
         isFinal: isSealedAnswer,
         maxRedirects: 1,
+        redirectHosts: settings.redirectHosts,
         secrets: () => [this.#tokens.held ?? '', ...secretsOf(settings.login)],
       },
       dependencies,
