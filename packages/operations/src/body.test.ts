@@ -31,7 +31,11 @@ const hashed = (content: Uint8Array): Payload => ({
   signing: undefined,
 })
 
-async function contentOf(body: RequestBody, payload: Payload, headers: RequestHeaders = {}): Promise<Buffer> {
+async function contentOf(
+  body: RequestBody,
+  payload: Payload,
+  headers: RequestHeaders = lengthOf(body),
+): Promise<Buffer> {
   const { content } = await objectBody({ body, payload, headers })
   if (content instanceof Uint8Array) return Buffer.from(content)
   const pieces: Uint8Array[] = []
@@ -39,12 +43,18 @@ async function contentOf(body: RequestBody, payload: Payload, headers: RequestHe
   return Buffer.concat(pieces)
 }
 
+const lengthOf = (body: RequestBody): RequestHeaders => ({ 'content-length': String(body.declaredLength) })
+
 const failure = (code: string): Error => Object.assign(new Error(code), { code })
 
 describe.each([
   ['small', small],
   ['large', large],
 ])('a %s body', (_, bytes) => {
+  it('has to say how long it is', async () => {
+    await expect(contentOf(transport(bytes), hashed(bytes), {})).rejects.toMatchObject({ code: 'MissingContentLength' })
+  })
+
   it('comes through as it is', async () => {
     expect((await contentOf(transport(bytes), unsigned)).equals(bytes)).toBe(true)
     expect((await contentOf(transport(bytes), hashed(bytes))).equals(bytes)).toBe(true)

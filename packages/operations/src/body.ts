@@ -41,7 +41,11 @@ interface BodySource {
 export async function objectBody(source: BodySource): Promise<ObjectBody> {
   const { body, payload } = source
   if (payload.mode.kind === 'aws-chunked') return await chunkedBody(source)
-  if (body.declaredLength === undefined) throw s3Error('MissingContentLength')
+  // A request without a length has an empty body (RFC 9112 6.3), but an upload has to say so, as on AWS: a proxy or a client
+  // that lost the header would make empty objects.
+  if (body.declaredLength === undefined || source.headers['content-length'] === undefined) {
+    throw s3Error('MissingContentLength')
+  }
   const sizeBytes = body.declaredLength
   if (sizeBytes <= wholeBodyBytes) {
     const content = await readWhole(body, wholeBodyBytes)

@@ -79,7 +79,7 @@ export function testHandler(engine: Partial<Engine>, options: Partial<S3HandlerO
 
 function requestOf(input: TestRequest): S3Request {
   const { method = 'GET', rawPath = '/bucket/name', rawQuery = '', secure = true, body = new Uint8Array(0) } = input
-  const plain = { host: 'localhost', ...input.headers }
+  const plain = { host: 'localhost', 'content-length': String(body.length), ...input.headers }
   const payloadHash = 'UNSIGNED-PAYLOAD'
   const signing = { credentials, region: 'eu-test-1', payloadHash }
   const headers =
