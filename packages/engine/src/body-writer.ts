@@ -16,7 +16,7 @@ import { type StoredStream, streamNonceBytes } from './object-record.ts'
 import { newBlobId, newInlineId } from './session.ts'
 import { dataKey } from './tables.ts'
 import { type StreamSealer, sealStream, storedSize, streamSealer } from './two-layers.ts'
-import { storageIsFull, withRoom } from './write-space.ts'
+import { checkRoom, storageIsFull, type WriteSpace, withRoom } from './write-space.ts'
 
 /** A body that was sealed. */
 export interface SealedBody extends BodyDigests {
@@ -47,10 +47,12 @@ export function writeBody(
   innerKey?: Uint8Array,
 ): Promise<SealedBody> {
   const sealedBytes = storedSize(innerKey ? twoLayers : oneLayer, body.sizeBytes)
-  return withRoom(context.space, sealedBytes, () => storeBody(context, body, key, wantsMd5, innerKey))
+  return sealedBytes > context.settings.inlineLimitBytes
+    ? writeBlob(context, body, sealedBytes, key, wantsMd5, innerKey)
+    : withRoom(context.space, sealedBytes, () => writeInline(context, body, key, wantsMd5, innerKey))
 }
 
-async function storeBody(
+async function writeInline(
   context: EngineContext,
   body: WriteBody,
   key: Uint8Array,
@@ -59,9 +61,6 @@ async function storeBody(
 ): Promise<SealedBody> {
   const { sizeBytes } = body
   const layers = innerKey ? twoLayers : oneLayer
-  if (storedSize(layers, sizeBytes) > context.settings.inlineLimitBytes) {
-    return writeBlob(context, body, key, wantsMd5, innerKey)
-  }
   const bytes = await collect(body)
   const digests = digestWhole(body, bytes, wantsMd5)
   if (sizeBytes === 0) return { sizeBytes, ...digests, putInto: () => {}, discard: async () => {} }
@@ -104,10 +103,13 @@ async function collect({ content, sizeBytes }: WriteBody): Promise<Uint8Array> {
 async function writeBlob(
   context: EngineContext,
   body: WriteBody,
+  sealedBytes: number,
   key: Uint8Array,
   wantsMd5: boolean,
   innerKey: Uint8Array | undefined,
 ): Promise<SealedBody> {
+  // Room is set aside only for what has come: who announces much and sends little must not stop the writes of others.
+  checkRoom(context.space, sealedBytes)
   const blobId = newBlobId(context.session, context.random)
   const nonce = context.random(streamNonceBytes)
   const sealer = streamSealer(key, { blobId, nonce }, innerKey)
@@ -115,7 +117,7 @@ async function writeBlob(
   let writer: BlobWriter | undefined
   try {
     writer = await context.blobs.create(formatId(blobId))
-    await pump(body, hasher, sealer, writer)
+    await pump(body, hasher, sealer, { writer, space: context.space })
     const digests = hasher.finish()
     await writer.sync()
     const { sizeBytes } = body
@@ -135,13 +137,18 @@ async function writeBlob(
 }
 
 /** Moves a body through hasher and sealer into the writer. */
-async function pump(body: WriteBody, hasher: BodyHasher, sealer: StreamSealer, writer: BlobWriter): Promise<void> {
+async function pump(
+  body: WriteBody,
+  hasher: BodyHasher,
+  sealer: StreamSealer,
+  { writer, space }: { readonly writer: BlobWriter; readonly space: WriteSpace },
+): Promise<void> {
   const { content, sizeBytes } = body
   let pieces: Uint8Array[] = []
   let gathered = 0
   let taken = 0
   const flush = async () => {
-    if (pieces.length > 0) await writer.write(pieces)
+    if (pieces.length > 0) await withRoom(space, gathered, () => writer.write(pieces))
     pieces = []
     gathered = 0
   }

@@ -24,6 +24,13 @@ export function storageIsFull(cause?: unknown): EngineError {
   return new EngineError('XMinioStorageFull', cause === undefined ? {} : { cause })
 }
 
+/** Looks whether there is room for some bytes now; sets none aside. @throws EngineError `XMinioStorageFull` */
+export function checkRoom(space: WriteSpace, sizeBytes: number): void {
+  const release = space.reserve(sizeBytes)
+  if (release === undefined) throw storageIsFull()
+  release(false)
+}
+
 /** Runs `work` with room for some bytes set aside. @throws EngineError `XMinioStorageFull` */
 export async function withRoom<T>(space: WriteSpace, sizeBytes: number, work: () => Promise<T>): Promise<T> {
   const release = space.reserve(sizeBytes)
