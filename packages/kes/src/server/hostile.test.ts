@@ -96,13 +96,35 @@ describe('bodies', () => {
     expect((await send('GET', '/v1/metrics')).body).toContain('strongroom_kes_request_timeouts_total 1\n')
   })
 
-  it('of the large kind are limited in number', () => {
+  it('of the large kind are limited in number, and one identity gets half of what the others leave', () => {
     const large = new LargeBodies()
-    let taken = 0
-    while (large.take()) taken++
-    expect(taken).toBe(64)
-    large.give()
-    expect([large.take(), large.take()]).toEqual([true, false])
+    const takeAll = (identity: string): number => {
+      let taken = 0
+      while (large.take(identity)) taken++
+      return taken
+    }
+    expect(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(takeAll)).toEqual([32, 16, 8, 4, 2, 1, 1, 0])
+    large.give('b')
+    expect([large.take('a'), large.take('h'), large.take('h')]).toEqual([false, true, false])
+    for (let at = 0; at < 32; at++) large.give('a')
+    large.give('h')
+    expect(takeAll('i')).toBe(17)
+  })
+
+  it('of the large kind that one client holds back take no places from another', async () => {
+    const { port, send } = await startTestServer()
+    await send('PUT', '/v1/key/create/k')
+    const head = 'POST /v1/key/encrypt/k HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n{"plaintext":"'
+    const sockets = await Promise.all(Array.from({ length: 64 }, () => open(port)))
+    const answers = sockets.map((socket) => received(socket, (text) => text.includes('\n}')))
+    let refused = 0
+    for (const answer of answers) void answer.then((text) => (refused += text.includes(' 503 ') ? 1 : 0))
+    for (const socket of sockets) socket.write(head + 'A'.repeat(20_000))
+    await expect.poll(() => refused, { timeout: 10_000 }).toBe(32)
+    const plaintext = 'A'.repeat(40_000)
+    expect((await send('POST', '/v1/key/encrypt/k', { plaintext }, 'user')).status).toBe(200)
+    expect((await send('POST', '/v1/key/encrypt/k', { plaintext })).status).toBe(503)
+    for (const socket of sockets) socket.destroy()
   })
 
   it('on routes without one are thrown away, and the connection goes on', async () => {

@@ -39,7 +39,8 @@ export async function withBody(
   refusal: string,
   work: (fields: BodyFields) => Promise<void> | void,
 ): Promise<void> {
-  const body = await readBodyStart(call.request, call.route.maxBody, context.largeBodies)
+  const { identity } = call.caller
+  const body = await readBodyStart(call.request, call.route.maxBody, context.largeBodies, identity)
   if (body === 'gone') return
   if (body === 'busy') return call.refuse(503, 'too many large requests at a time')
   let fields: BodyFields | undefined
@@ -52,7 +53,7 @@ export async function withBody(
   } finally {
     if (fields !== undefined) zeroBodyFields(fields)
     body.bytes.fill(0)
-    if (body.isLarge) context.largeBodies.give()
+    if (body.isLarge) context.largeBodies.give(identity)
   }
 }
 

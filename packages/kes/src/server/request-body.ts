@@ -20,18 +20,28 @@ const largeBytes = 16_384
 /** Large bodies at a time, of a megabyte at most each. */
 const maxLarge = 64
 
-/** Counts large bodies, so that many at a time cannot take all the memory. */
+/**
+ * Counts large bodies, so that many at a time cannot take all the memory, nor one identity all the places: each has at most
+ * half of what the others leave, so that there is always one for who has none, until all are taken.
+ */
 export class LargeBodies {
   #held = 0
+  readonly #heldBy = new Map<string, number>()
 
-  take(): boolean {
-    if (this.#held >= maxLarge) return false
+  take(identity: string): boolean {
+    const own = this.#heldBy.get(identity) ?? 0
+    // As `own < (maxLarge - others) / 2`, where `others = held - own`.
+    if (this.#held + own >= maxLarge) return false
     this.#held++
+    this.#heldBy.set(identity, own + 1)
     return true
   }
 
-  give(): void {
+  give(identity: string): void {
+    const left = (this.#heldBy.get(identity) ?? 0) - 1
     this.#held--
+    if (left > 0) this.#heldBy.set(identity, left)
+    else this.#heldBy.delete(identity)
   }
 }
 
@@ -46,12 +56,13 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 /**
  * Reads up to `limit` bytes.
  *
- * @returns `'gone'` when the client went away, `'busy'` when there are too many large bodies
+ * @returns `'gone'` when the client went away, `'busy'` when there are too many large bodies, of all or of this identity
  */
 export function readBodyStart(
   request: IncomingMessage,
   limit: number,
   large: LargeBodies,
+  identity: string,
 ): Promise<BodyStart | 'gone' | 'busy'> {
   if (!hasBody(request)) return Promise.resolve(empty)
   return new Promise((resolve) => {
@@ -65,14 +76,14 @@ export function readBodyStart(
       isSettled = true
       if (typeof body === 'string') {
         for (const chunk of chunks) chunk.fill(0)
-        if (isLarge) large.give()
+        if (isLarge) large.give(identity)
       }
       resolve(body)
     }
     const onData = (chunk: Buffer): void => {
       if (isSettled) return
       if (!isLarge && length + chunk.length > largeBytes) {
-        isLarge = large.take()
+        isLarge = large.take(identity)
         if (!isLarge) {
           stopReading(request, onData)
           settle('busy')
