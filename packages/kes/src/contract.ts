@@ -112,7 +112,8 @@ export interface KesServer {
 }
 
 /**
- * Routes that KES does not have. They lie outside `/v1/` so that no rule made for KES (`/v1/key/*`) grants them.
+ * Routes that KES does not have. They lie outside `/v1/` so that rules for `/v1/…`, such as `/v1/key/*`, do not grant them;
+ * rules for everything, `*` and `/*`, do.
  * All are followed by the key's name; see README.md for bodies and answers.
  */
 export const extensionPaths = {

@@ -1,6 +1,6 @@
 /**
  * What KES does not have: versions, locks, and what a key store keeps of deleted keys (README.md: routes of our own). Their
- * paths lie outside `/v1/`, so that no rule made for KES grants them.
+ * paths lie outside `/v1/`, so that rules for `/v1/…` do not grant them; rules for everything, `*` and `/*`, do.
  *
  * @module
  */
