@@ -43,6 +43,13 @@ async function sh(commands: string, variables: Record<string, string>): Promise<
   await promisify(execFile)('sh', ['-c', commands], { env: { ...process.env, ...variables } })
 }
 
+/** As the page finds it: not that of npm or a start script, which are its parents. */
+async function servingProcess(data: string): Promise<string> {
+  const script = resolve(import.meta.dirname, '../../scripts/strongroom.mjs')
+  const { stdout } = await promisify(execFile)(process.execPath, [script, 'status', '--pid', '--data', data])
+  return stdout.trim()
+}
+
 /** Content number `turn` of a writer: of a size and under a mode that go with the turn. */
 const contentAt = (writer: number, turn: number): Buffer => contentOf(sizes[turn % 3] ?? 0, writer * 10_000 + turn)
 
@@ -105,7 +112,7 @@ it('of a running server by the documented commands reads back elsewhere', { time
   await hasWritten(3)
 
   const before = writers.map(({ acknowledged }) => acknowledged)
-  await sh(await commandsBelow('Backing up'), { DATA: data, BACKUP: backup, PID: String(running.program.pid) })
+  await sh(await commandsBelow('Backing up'), { DATA: data, BACKUP: backup, PID: await servingProcess(data) })
   await hasWritten(Math.max(...before) + 5)
   for (const writer of writers) writer.stop()
   await Promise.all(work)

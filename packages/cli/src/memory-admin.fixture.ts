@@ -49,7 +49,8 @@ export class MemoryAdmin implements Admin {
   }
 
   async status() {
-    return { version: '0.1.0' }
+    const startedAtMs = Date.UTC(2026, 0, 2, 3, 4, 5)
+    return { version: '0.1.0', server: { endpoint: 'https://127.0.0.1:9000', pid: 4711, startedAtMs } }
   }
 
   async connection() {

@@ -14,6 +14,7 @@ import { addKes } from './commands/kes/kes.ts'
 import { addKey } from './commands/key.ts'
 import { addRootKey } from './commands/root-key.ts'
 import { addServer } from './commands/server.ts'
+import { addStatus } from './commands/status.ts'
 import { addVersion } from './commands/version.ts'
 import type { AddCommand } from './context.ts'
 import { exitCodeOf, exitCodes } from './exit-codes.ts'
@@ -21,6 +22,7 @@ import type { CliPorts } from './ports.ts'
 
 const commands: readonly AddCommand[] = [
   addServer,
+  addStatus,
   addCredentials,
   addEnv,
   addKey,

@@ -83,6 +83,7 @@ describe('the command line', () => {
       'kes.txt',
       'key.txt',
       'server.txt',
+      'status.txt',
     ])
   })
 })
