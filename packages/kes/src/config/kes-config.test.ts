@@ -129,6 +129,7 @@ describe('hostile config files', () => {
       `x: &x {a: b}\npolicy:\n${Array.from({ length: 10_000 }, (_, i) => `  p${i}: *x`).join('\n')}`,
     ],
     ['ten thousand names', `policy:\n${Array.from({ length: 10_000 }, (_, i) => `  p${i}: {}`).join('\n')}`],
+    ['a mistake of syntax in every line', `tls:\n  key: k\n${'policykey: k\n  cert: ./ cert: c\n'.repeat(8_000)}`],
     ['too long', 'x'.repeat(1_048_577)],
   ])('are read or refused soon: %s', (_, text) => {
     const startedAt = process.cpuUsage()

@@ -27,6 +27,9 @@ export const maxConfigLength = 1_048_576
 
 const maxDepth = 200
 
+/** One mistake of syntax makes errors to the end of the file: the first ones tell which. */
+const mostSyntaxErrors = 20
+
 /** `- - - …`: one level for each, all on one line. */
 const compactNesting = /(?:[-?:][ \t]+){50}/
 
@@ -55,8 +58,10 @@ export class YamlSource {
       throw new KesError('invalid-config', `${file}: longer than ${maxConfigLength} characters`)
     }
     const document = parseFirst(text, file, this.#lines)
-    this.#targets = document === undefined ? new Map() : aliasTargets(document)
-    for (const error of document?.errors ?? []) {
+    // What is left of a document with errors may be nested as deep as it has lines: nobody walks it.
+    const isSound = document !== undefined && document.errors.length === 0
+    this.#targets = isSound ? aliasTargets(document) : new Map()
+    for (const error of document?.errors.slice(0, mostSyntaxErrors) ?? []) {
       this.problem(
         error.pos[0],
         '',
