@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * `npm test`: makes the tree ready, runs every test on Node.js (`npm test -- --bun`: on Bun) and says which client
- * programs were not there to be tested with. Other arguments go to vitest.
+ * programs were not there to be tested with. `npm test -- --clients`: all that the clients do, and nothing else. Other arguments
+ * go to vitest.
  *
  * @module
  */
@@ -37,6 +38,7 @@ try {
 }
 const args = process.argv.slice(2)
 const onBun = args.includes('--bun')
+const onlyClients = args.includes('--clients')
 const program = onBun ? bunProgram() : process.execPath
 if (program === undefined) {
   console.error('strongroom: Bun is not installed for this platform')
@@ -48,9 +50,10 @@ const { status } = spawnSync(
     ...(onBun ? ['--bun'] : []),
     join(root, 'node_modules/vitest/vitest.mjs'),
     'run',
-    ...args.filter((arg) => arg !== '--bun'),
+    ...args.filter((arg) => arg !== '--bun' && arg !== '--clients'),
+    ...(onlyClients ? ['tests/compat/clients.test.ts'] : []),
   ],
-  { cwd: root, stdio: 'inherit' },
+  { cwd: root, stdio: 'inherit', env: { ...process.env, ...(onlyClients ? { STRONGROOM_TEST_CLIENTS: 'all' } : {}) } },
 )
 if (missing.length > 0) {
   console.log(
