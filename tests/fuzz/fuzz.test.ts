@@ -12,7 +12,7 @@ import { only, type Target, targets } from './targets.ts'
 import { wireTarget } from './wire-target.ts'
 
 const isLong = process.env.STRONGROOM_FUZZ_SECONDS !== undefined
-const seconds = Number(process.env.STRONGROOM_FUZZ_SECONDS ?? '15')
+const seconds = Number(process.env.STRONGROOM_FUZZ_SECONDS ?? '10')
 const seed = Number(process.env.STRONGROOM_FUZZ_SEED ?? Date.now() % 1_000_000)
 const all: Readonly<Record<string, () => Promise<Target>>> = { ...targets, 'requests on the network': wireTarget }
 const milliseconds = (seconds * 1000) / Object.keys(all).length
