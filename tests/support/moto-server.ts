@@ -1,5 +1,5 @@
 /**
- * The moto server (pypi.org/project/moto): AWS's services as others wrote them, for what must not be tested on our own idea
+ * The moto server (github.com/getmoto/moto): AWS's services as others wrote them, for what must not be tested on our own idea
  * of AWS alone. `.ci/run` installs it; `STRONGROOM_TEST_MOTO` names a Python that has it.
  *
  * @module
