@@ -105,9 +105,12 @@ it('of a running server by the documented commands reads back elsewhere', { time
     expect((await running.client.send({ method: 'PUT', bucket, ...object })).status).toBe(200)
   }
   const writers = Array.from({ length: 6 }, (_, id) => new Writer(id, running))
-  const work = writers.map((writer) => writer.work())
+  const work = Promise.allSettled(writers.map((writer) => writer.work()))
   const hasWritten = async (atLeast: number): Promise<void> => {
-    while (writers.some(({ acknowledged }) => acknowledged < atLeast)) await running.report()
+    while (writers.some(({ acknowledged }) => acknowledged < atLeast)) {
+      const failed = await Promise.race([work, running.report().then(() => [])])
+      expect(failed.filter(({ status }) => status === 'rejected')).toEqual([])
+    }
   }
   await hasWritten(3)
 
@@ -115,7 +118,7 @@ it('of a running server by the documented commands reads back elsewhere', { time
   await sh(await commandsBelow('Backing up'), { DATA: data, BACKUP: backup, PID: await servingProcess(data) })
   await hasWritten(Math.max(...before) + 5)
   for (const writer of writers) writer.stop()
-  await Promise.all(work)
+  expect((await work).filter(({ status }) => status === 'rejected')).toEqual([])
   const variables = { DATA: restored, BACKUP: backup, ROOT_KEY: join(data, 'root.key') }
   await sh(await commandsBelow('Restoring'), variables)
   await running.stop()
