@@ -45,9 +45,9 @@ async function sh(commands: string, variables: Record<string, string>): Promise<
 
 /** As the page finds it: not that of npm or a start script, which are its parents. */
 async function servingProcess(data: string): Promise<string> {
-  const script = resolve(import.meta.dirname, '../../scripts/strongroom.mjs')
-  const { stdout } = await promisify(execFile)(process.execPath, [script, 'status', '--pid', '--data', data])
-  return stdout.trim()
+  const { code, out, error } = await run(['status', '--pid', '--data', data])
+  expect({ code, error }).toEqual({ code: 0, error: '' })
+  return out.trim()
 }
 
 /** Content number `turn` of a writer: of a size and under a mode that go with the turn. */
