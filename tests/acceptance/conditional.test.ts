@@ -149,6 +149,16 @@ describe('a range', () => {
     expect(answer.headers['content-length']).toBe(String(text.length))
   })
 
+  it('is sent only while the object is the one that If-Range names', async () => {
+    const range = 'bytes=2-4'
+    for (const value of [etag, modified]) expect((await get({ range, 'if-range': value })).status).toBe(206)
+    for (const value of [`W/${etag}`, '"other"', 'Tue, 01 Jan 2019 00:00:00 GMT']) {
+      const answer = await get({ range, 'if-range': value })
+      expect([answer.status, answer.text, answer.headers['content-range']]).toEqual([200, content, undefined])
+    }
+    expect((await get({ range, 'if-range': etag, 'if-match': '"other"' })).status).toBe(412)
+  })
+
   it('outside of the object is not satisfiable', async () => {
     for (const [name, range] of [
       ['ten', 'bytes=10-'],

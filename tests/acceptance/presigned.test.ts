@@ -134,6 +134,20 @@ describe('a presigned URL', () => {
     expect([expired.status, expired.code, expired.message]).toEqual([403, 'AccessDenied', 'Request has expired'])
   })
 
+  it('with a parameter in it twice is refused, in whatever order: its signature covers them sorted', async () => {
+    for (const [first, second] of [
+      ['versionId=null', 'versionId=nothing'],
+      ['X-Amz-Expires=300', 'X-Amz-Expires=600'],
+      ['x-amz-server-side-encryption=AES256', 'X-Amz-Server-Side-Encryption=aws%3Akms'],
+    ]) {
+      const url = server.raw.presign(get)
+      for (const twice of [`${first}&${second}`, `${second}&${first}`]) {
+        const answer = await server.raw.sendAsIs('GET', `${url}&${twice}`)
+        expect([answer.status, answer.code]).toEqual([400, 'InvalidArgument'])
+      }
+    }
+  })
+
   it('may not live longer than a week', async () => {
     const url = server.raw.presign(get).replace('X-Amz-Expires=300', 'X-Amz-Expires=604801')
     const answer = await server.raw.sendAsIs('GET', url)

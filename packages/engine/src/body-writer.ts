@@ -179,9 +179,9 @@ function* slices(content: Uint8Array): Generator<Uint8Array> {
 export function storageFailure(error: unknown): unknown {
   if (!(error instanceof StorageError)) return error
   if (error.code === 'full') return storageIsFull(error)
-  return error.code === 'unavailable'
-    ? new EngineError('ServiceUnavailable', { cause: error, headers: { 'retry-after': '1' } })
-    : error
+  if (error.code !== 'unavailable') return error
+  const message = 'The storage of the server does not work at present. Please try again.'
+  return new EngineError('ServiceUnavailable', { message, cause: error, headers: { 'retry-after': '1' } })
 }
 
 async function discard(context: EngineContext, blobId: Uint8Array): Promise<void> {

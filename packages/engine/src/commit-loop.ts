@@ -12,6 +12,10 @@ import type { Random } from './ids.ts'
 import type { RecordStore } from './record-store.ts'
 import { Turns } from './turns.ts'
 
+/** What a client is told when its read or copy was given up because the object never stood still. */
+export const neverStill =
+  'The object was overwritten again and again while it was read. Please reduce your request rate.'
+
 /** Thrown by an attempt that found its snapshot overtaken: it is made again. */
 export class StaleSnapshot extends Error {
   constructor() {
@@ -69,7 +73,8 @@ export class CommitLoop {
     } finally {
       endTurn()
     }
-    throw new EngineError('SlowDown')
+    const message = 'Too many requests change the same thing at once. Please reduce your request rate.'
+    throw new EngineError('SlowDown', { message })
   }
 
   async #try<T>(attempt: Attempt<T>): Promise<{ readonly result: T } | { readonly failedKey: string }> {
@@ -104,5 +109,6 @@ export class CommitLoop {
 
 function sessionEnded(): EngineError {
   const cause = new Error('the writer session of this process was ended: it was taken for dead')
-  return new EngineError('ServiceUnavailable', { cause })
+  const message = 'The server has lost its turn to write and has to be started again.'
+  return new EngineError('ServiceUnavailable', { message, cause })
 }

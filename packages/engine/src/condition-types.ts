@@ -22,3 +22,6 @@ export interface DeleteConditions extends Pick<WriteConditions, 'ifMatch'> {
   readonly ifLastModifiedMs?: number
   readonly ifSizeBytes?: number
 }
+
+/** What must be the same for a range to be read instead of the whole object (`If-Range`): a strong tag, or the exact second. */
+export type RangeValidator = { readonly etag: string } | { readonly lastModifiedMs: number }

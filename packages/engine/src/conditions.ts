@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DeleteConditions, EtagCondition, ReadConditions, WriteConditions } from './contract.ts'
+import type { DeleteConditions, EtagCondition, RangeValidator, ReadConditions, WriteConditions } from './contract.ts'
 import { EngineError } from './engine-error.ts'
 import type { ObjectRecordHead, ObjectVersionHead } from './object-record.ts'
 import { formatEtag } from './presentation.ts'
@@ -85,4 +85,11 @@ export function checkReadConditions(conditions: ReadConditions | undefined, reco
   if (!isUnchanged) return
   const lastModified = new Date(modified * 1_000).toUTCString()
   throw new EngineError('NotModified', { headers: { etag: `"${etag}"`, 'last-modified': lastModified } })
+}
+
+/** Whether a range of this version is what the client wants (RFC 9110 13.1.5): without a validator, it always is. */
+export function isRangeCurrent(validator: RangeValidator | undefined, record: ObjectVersionHead): boolean {
+  if (!validator) return true
+  if ('etag' in validator) return validator.etag === formatEtag(record.etag)
+  return seconds(validator.lastModifiedMs) === seconds(record.lastModifiedMs)
 }

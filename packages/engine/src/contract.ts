@@ -6,7 +6,7 @@
  */
 
 import type { ObjectOwnership, PublicAccessBlock } from './bucket-reach.ts'
-import type { DeleteConditions, ReadConditions, WriteConditions } from './condition-types.ts'
+import type { DeleteConditions, RangeValidator, ReadConditions, WriteConditions } from './condition-types.ts'
 import type { BucketEncryption, CustomerKey, EncryptionInfo, EncryptionRequest } from './encryption-contract.ts'
 
 export type * from './bucket-reach.ts'
@@ -127,6 +127,8 @@ export interface ReadObjectInput {
   readonly customerKey?: CustomerKey
   readonly conditions?: ReadConditions
   readonly range?: RangeRequest
+  /** The range counts only while this holds; otherwise the whole object is read. */
+  readonly ifRange?: RangeValidator
   readonly partNumber?: number
 }
 

@@ -8,7 +8,7 @@
 import { sealKey, unsealKey, zero } from '@strongroom/crypto'
 import type { Snapshot } from '@strongroom/storage'
 import { bucketIdOf } from './bucket-access.ts'
-import { type Attempt, StaleSnapshot } from './commit-loop.ts'
+import { type Attempt, neverStill, StaleSnapshot } from './commit-loop.ts'
 import { checkReadConditions } from './conditions.ts'
 import type { EngineContext } from './context.ts'
 import type { CopySource, Requester } from './contract.ts'
@@ -44,7 +44,7 @@ export async function copyFrom<T>(copy: () => Promise<T>): Promise<T> {
       if (!(error instanceof SourceGone) && !(error instanceof StaleSnapshot)) throw error
     }
   }
-  throw new EngineError('SlowDown')
+  throw new EngineError('SlowDown', { message: neverStill })
 }
 
 /** An attempt for the commit loop that ends the loop if what it retains is gone. */

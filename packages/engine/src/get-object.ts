@@ -9,7 +9,7 @@ import type { EntryVersion, Snapshot } from '@strongroom/storage'
 import { findBody, openBody } from './body-reader.ts'
 import { bucketIdOf } from './bucket-access.ts'
 import { corrupt } from './codec.ts'
-import { StaleSnapshot } from './commit-loop.ts'
+import { neverStill, StaleSnapshot } from './commit-loop.ts'
 import { checkReadConditions } from './conditions.ts'
 import type { EngineContext } from './context.ts'
 import type { Bucket, ObjectHead, ReadHead, ReadObject, ReadObjectInput } from './contract.ts'
@@ -41,7 +41,7 @@ export async function getObject(context: EngineContext, input: ReadObjectInput):
       before = seen.version
     }
   }
-  throw new EngineError('SlowDown')
+  throw new EngineError('SlowDown', { message: neverStill })
 }
 
 /** @param seen told which state of the record was read */

@@ -284,7 +284,8 @@ describe('without the KMS', () => {
     const unreachable = () => Promise.reject(new KmsError('unreachable', 'the KMS does not answer'))
     Object.assign(test.kms, { generateDataKey: unreachable, decrypt: unreachable, describeKey: unreachable })
     Object.assign(test.kms, { peekState: () => undefined })
-    const down = { code: 'ServiceUnavailable', headers: { 'retry-after': '1' } }
+    const clientMessage = 'The key service cannot be reached. Please try again.'
+    const down = { code: 'ServiceUnavailable', clientMessage, headers: { 'retry-after': '1' } }
     for (const name of ['kms', 's3']) {
       await expect(test.get(bucket, name)).rejects.toMatchObject(down)
       const head = await test.engine.headObject({ requester: rootRequester, bucket, name })

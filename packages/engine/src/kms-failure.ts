@@ -18,8 +18,11 @@ export function keyIsGone(cause?: unknown): EngineError {
 
 type Mapping = (arn: string, isWrite: boolean, cause: KmsError) => EngineError
 
-const unavailable: Mapping = (_arn, _isWrite, cause) =>
-  new EngineError('ServiceUnavailable', { cause, headers: { 'retry-after': '1' } })
+/** Says which of our services is in trouble, and nothing of how: addresses and replies of a key service are for the log. */
+const unavailable =
+  (message: string): Mapping =>
+  (_arn, _isWrite, cause) =>
+    new EngineError('ServiceUnavailable', { message, cause, headers: { 'retry-after': '1' } })
 
 const mappings: Partial<Readonly<Record<KmsErrorCode, Mapping>>> = {
   'key-disabled': (arn, _isWrite, cause) =>
@@ -32,9 +35,9 @@ const mappings: Partial<Readonly<Record<KmsErrorCode, Mapping>>> = {
       : keyIsGone(cause),
   'not-authentic': (_arn, _isWrite, cause) => new EngineError('KMS.InvalidCiphertextException', { cause }),
   'permission-denied': (_arn, _isWrite, cause) => new EngineError('AccessDenied', { cause }),
-  unreachable: unavailable,
-  busy: unavailable,
-  sealed: unavailable,
+  unreachable: unavailable('The key service cannot be reached. Please try again.'),
+  busy: unavailable('The key service has too much to do. Please try again.'),
+  sealed: unavailable('The key service is sealed: its keys cannot be used at present.'),
 }
 
 /** Translates a `KmsError`; other errors come back as they are. */

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import { StorageError } from '@strongroom/storage'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Bucket, DeleteConditions, EncryptionRequest } from './contract.ts'
+import type { Bucket, DeleteConditions, EncryptionRequest, RangeValidator } from './contract.ts'
 import {
   createTestEngine,
   customerKey,
@@ -157,6 +157,25 @@ describe('reading', () => {
   it('takes a suffix, and one longer than the object', async () => {
     expect((await test.get(bucket, 'x', { range: { suffixLength: 10 } })).range).toEqual({ first: 990, last: 999 })
     expect((await test.get(bucket, 'x', { range: { suffixLength: 5_000 } })).range).toEqual({ first: 0, last: 999 })
+  })
+
+  it('reads a range while the object is what If-Range says, and the whole object otherwise (RFC 9110 13.1.5)', async () => {
+    const { head } = await test.engine.headObject({ requester: rootRequester, bucket, name: 'x' })
+    const second = Math.floor(head.lastModifiedMs / 1_000) * 1_000
+    const lengthFor = async (ifRange: RangeValidator, range = { first: 1, last: 2 }) =>
+      (await test.get(bucket, 'x', { range, ifRange })).bytes.length
+    expect(await lengthFor({ etag: head.etag })).toBe(2)
+    expect(await lengthFor({ lastModifiedMs: second })).toBe(2)
+    for (const ifRange of [
+      { etag: 'another' },
+      { etag: `W/"${head.etag}"` },
+      { lastModifiedMs: second - 1_000 },
+      { lastModifiedMs: second + 1_000 },
+    ]) {
+      expect(await lengthFor(ifRange)).toBe(1_000)
+      // What is no longer there cannot be out of its range.
+      expect(await lengthFor(ifRange, { first: 5_000, last: 6_000 })).toBe(1_000)
+    }
   })
 
   it('refuses any range of an empty object', async () => {
@@ -398,7 +417,15 @@ async function leftovers({ metadata }: TestEngine): Promise<(number | undefined)
 
 describe('a store that fails', () => {
   it.each([
-    ['unavailable', 'a passing trouble', { code: 'ServiceUnavailable', headers: { 'retry-after': '1' } }],
+    [
+      'unavailable',
+      'a passing trouble',
+      {
+        code: 'ServiceUnavailable',
+        clientMessage: expect.stringContaining('storage'),
+        headers: { 'retry-after': '1' },
+      },
+    ],
     ['full', 'full storage', { code: 'XMinioStorageFull' }],
   ] as const)('as %s is answered as %s, whatever the operation', async (storageCode, _, answer) => {
     const commit = test.metadata.commit.bind(test.metadata)

@@ -5,6 +5,7 @@
  */
 
 import type { Snapshot } from '@strongroom/storage'
+import { isRangeCurrent } from './conditions.ts'
 import type { EngineContext } from './context.ts'
 import type { ObjectChecksum, RangeRequest, ReadObjectInput } from './contract.ts'
 import { EngineError } from './engine-error.ts'
@@ -55,7 +56,7 @@ export async function planRead(
   context: EngineContext,
   snapshot: Snapshot,
   record: ObjectVersion,
-  { range, partNumber }: Pick<ReadObjectInput, 'range' | 'partNumber'>,
+  { range, ifRange, partNumber }: Pick<ReadObjectInput, 'range' | 'ifRange' | 'partNumber'>,
 ): Promise<ReadPlan> {
   const { sizeBytes } = record
   if (partNumber !== undefined) {
@@ -69,7 +70,7 @@ export async function planRead(
     // Spec 1.6.2: Ceph's tests want InvalidPart.
     throw new EngineError(context.settings.compatibility === 'ceph' ? 'InvalidPart' : 'InvalidPartNumber')
   }
-  if (!range) return { ...wholeOf(record), isPartial: false }
+  if (!range || !isRangeCurrent(ifRange, record)) return { ...wholeOf(record), isPartial: false }
   return { ...rangeSpan(range, sizeBytes), isPartial: true }
 }
 

@@ -12,7 +12,10 @@ describe('the budget of documents', () => {
     })
     const first = budget.spend('a', mebibyte, () => promise)
     const second = budget.spend('a', mebibyte, () => promise)
-    await expect(budget.spend('a', mebibyte, async () => 'third')).rejects.toMatchObject({ code: 'SlowDown' })
+    await expect(budget.spend('a', mebibyte, async () => 'third')).rejects.toMatchObject({
+      code: 'SlowDown',
+      clientMessage: expect.stringContaining('large documents'),
+    })
     resolve('done')
     expect([await first, await second]).toEqual(['done', 'done'])
     expect(await budget.spend('a', 2 * mebibyte, async () => 'fourth')).toBe('fourth')

@@ -10,6 +10,8 @@ import { s3Error } from './s3-error.ts'
 /** Documents up to this size are let pass: they weigh no more than the body of a small object. */
 const freeBytes = 64 * 1024
 
+const tooMuch = 'Too many large documents are being read at a time. Please reduce your request rate.'
+
 export class DocumentBudget {
   #leftBytes: number
   readonly #spentBytes = new Map<string, number>()
@@ -27,7 +29,7 @@ export class DocumentBudget {
    */
   async spend<T>(accountId: string, sizeBytes: number, use: () => Promise<T>): Promise<T> {
     if (sizeBytes <= freeBytes) return await use()
-    if (this.#spentBy(accountId) + sizeBytes > this.#leftBytes - sizeBytes) throw s3Error('SlowDown')
+    if (this.#spentBy(accountId) + sizeBytes > this.#leftBytes - sizeBytes) throw s3Error('SlowDown', tooMuch)
     this.#take(accountId, sizeBytes)
     try {
       return await use()

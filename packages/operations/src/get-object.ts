@@ -1,5 +1,5 @@
 /**
- * GetObject and HeadObject (server-side-encryption.md 1.6.2, 1.6.3).
+ * GetObject and HeadObject (server-side-encryption.md 1.6.2, 1.6.3; ranges and `If-Range`: RFC 9110 13.1.5, 14.2).
  *
  * @module
  */
@@ -12,6 +12,7 @@ import {
   checkRangeAndPart,
   formatContentRange,
   parseCustomerKey,
+  parseIfRange,
   parsePartNumber,
   parseRange,
   parseReadConditions,
@@ -57,6 +58,7 @@ async function read(call: BucketCall, answer: (input: ReadObjectInput) => Promis
     const versionId = parseVersionId(query)
     const conditions = parseReadConditions(headers)
     const range = parseRange(headers.range)
+    const ifRange = parseIfRange(headers)
     const part = query.get('partNumber')
     const object = { bucket, name, ...(versionId === undefined ? {} : { versionId }) }
     await checkReadTransport(call, object)
@@ -66,6 +68,7 @@ async function read(call: BucketCall, answer: (input: ReadObjectInput) => Promis
       ...(customerKey === undefined ? {} : { customerKey }),
       ...(conditions === undefined ? {} : { conditions }),
       ...(range === undefined ? {} : { range }),
+      ...(ifRange === undefined ? {} : { ifRange }),
       ...(part === undefined ? {} : { partNumber: parsePartNumber(part) }),
     })
   })

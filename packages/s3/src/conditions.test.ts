@@ -4,6 +4,7 @@ import {
   parseCopySourceConditions,
   parseDeleteConditions,
   parseEtags,
+  parseIfRange,
   parseReadConditions,
   parseWriteConditions,
 } from './conditions.ts'
@@ -74,6 +75,16 @@ describe('conditions', () => {
         'if-unmodified-since': 'yesterday',
       }),
     ).toEqual({ ifMatch: ['a'], ifNoneMatch: '*', ifModifiedSinceMs: timeMs })
+  })
+
+  it('of ranges are one strong entity tag or one date, and nothing without a range', () => {
+    const ifRange = (text: string) => parseIfRange({ range: 'bytes=0-1', 'if-range': text })
+    expect(ifRange('"a"')).toEqual({ etag: 'a' })
+    expect(ifRange('a')).toEqual({ etag: 'a' })
+    expect(ifRange(' Sun, 06 Nov 1994 08:49:37 GMT ')).toEqual({ lastModifiedMs: timeMs })
+    for (const text of ['W/"a"', 'yesterday', '*', '"a", "b"', '']) expect(ifRange(text)).not.toEqual({ etag: 'a' })
+    expect(parseIfRange({ 'if-range': '"a"' })).toBeUndefined()
+    expect(parseIfRange({ range: 'bytes=0-1' })).toBeUndefined()
   })
 
   it('of copy sources have names of their own', () => {

@@ -28,6 +28,9 @@ export interface ReadConditions extends WriteConditions {
   readonly ifUnmodifiedSinceMs?: number
 }
 
+/** What must be the same for a range to be sent instead of the whole object. */
+export type RangeValidator = { readonly etag: string } | { readonly lastModifiedMs: number }
+
 const maxTags = 100
 
 /**
@@ -37,6 +40,18 @@ const maxTags = 100
  */
 export function parseReadConditions(headers: RequestHeaders): ReadConditions | undefined {
   return conditionsOf(headers, 'if-')
+}
+
+/**
+ * `If-Range` (RFC 9110 13.1.5), which counts only beside `Range`. Entity tags are compared strongly: a weak one, or what is
+ * neither a tag nor a date, equals none, and the whole object is answered.
+ */
+export function parseIfRange(headers: RequestHeaders): RangeValidator | undefined {
+  const text = headers.range === undefined ? undefined : headers['if-range']?.trim()
+  if (text === undefined) return undefined
+  const lastModifiedMs = parseHttpDate(text)
+  if (lastModifiedMs !== undefined) return { lastModifiedMs }
+  return { etag: text.startsWith('W/') ? text : bareEtag(text) }
 }
 
 /**

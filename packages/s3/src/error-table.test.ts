@@ -68,7 +68,11 @@ describe('describeError', () => {
   })
 
   it('tells clients when to come back from a 503', () => {
-    expect(describeError(new S3Error('ServiceUnavailable')).headers).toEqual({ 'retry-after': '5' })
+    for (const code of ['ServiceUnavailable', 'SlowDown'] as const) {
+      expect(describeError(new S3Error(code)).headers).toEqual({ 'retry-after': '5' })
+    }
+    // Full storage does not get better by waiting.
+    expect(describeError(new S3Error('XMinioStorageFull')).headers).toEqual({})
     expect(describeError(new S3Error('NoSuchKey')).headers).toEqual({})
   })
 })

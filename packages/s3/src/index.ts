@@ -45,6 +45,7 @@ export {
   type EtagCondition,
   parseCopySourceConditions,
   parseDeleteConditions,
+  parseIfRange,
   parseReadConditions,
   parseWriteConditions,
   type ReadConditions,

@@ -48,7 +48,7 @@ export function withHoistedHeaders<Headers extends SignableHeaders>(
     }
     if (headers[lower] !== undefined) continue
     merged ??= { ...headers }
-    merged[lower] ??= headerText(lower, value)
+    merged[lower] = headerText(lower, value)
   }
   return (merged as Headers | undefined) ?? headers
 }

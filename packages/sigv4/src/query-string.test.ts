@@ -17,6 +17,17 @@ describe('parseQuery', () => {
     ])
   })
 
+  it.each([
+    'X-Amz-Date=1&X-Amz-Date=1',
+    'X-Amz-Signature=1&a=1&x-amz-signature=2',
+    'x-amz-server-side-encryption=AES256&X-Amz-Server-Side-Encryption=aws:kms',
+    'x-amz-acl=private&x-amz-ac%6C=public-read',
+    'X-Amz-Signature=1&versionId=1&versionId=2',
+    'versionId=1&versionId=2&X-Amz-Signature=1',
+  ])('refuses %s, of which whoever holds the signature could choose the order', (raw) => {
+    expect(() => parseQuery(raw)).toThrow(expect.objectContaining({ code: 'InvalidArgument' }))
+  })
+
   it('reads plus as a space and escapes as UTF-8', () => {
     expect(parseQuery('a+b=%C3%BC+%2B').get('a b')).toBe('ü +')
   })

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SigV4Error } from './sigv4-error.ts'
+import { invalidArgument, SigV4Error } from './sigv4-error.ts'
 import { hexByteAt } from './uri-encoding.ts'
 
 const maxParameters = 1000
@@ -43,23 +43,45 @@ export function decodeUriText(raw: string, options: { readonly plusIsSpace: bool
 }
 
 /**
- * Reads `a=1&b&c=` into names and values; a name without `=` has the value `''`. Of a repeated name the first counts.
+ * Reads `a=1&b&c=` into names and values; a name without `=` has the value `''`. Of a repeated name the first counts, where
+ * repeating is allowed at all: a signature covers the parameters sorted by name and value ("Create a signed AWS API request",
+ * step 1), so that whoever holds a signed URL may reorder what is there twice and choose which counts. Therefore no
+ * parameter of a presigned URL is repeated, and no `x-amz-*` anywhere, in whatever case.
  *
- * @throws SigV4Error `InvalidURI` for broken escapes, invalid UTF-8 or more than 1,000 parameters
+ * @throws SigV4Error `InvalidURI` for broken escapes, invalid UTF-8 or more than 1,000 parameters; `InvalidArgument` for a
+ * parameter that must not be repeated
  */
 export function parseQuery(rawQuery: string): Map<string, string> {
   const query = new Map<string, string>()
   if (rawQuery === '') return query
   const parts = rawQuery.split('&', maxParameters + 1)
   if (parts.length > maxParameters) throw invalidUri()
+  let repeated: string | undefined
+  let amzNames: Set<string> | undefined
   for (const part of parts) {
     if (part === '') continue
     const equals = part.indexOf('=')
     const name = decodeUriText(equals < 0 ? part : part.slice(0, equals), { plusIsSpace: true })
     const value = equals < 0 ? '' : decodeUriText(part.slice(equals + 1), { plusIsSpace: true })
-    if (!query.has(name)) query.set(name, value)
+    if (isAmz(name)) {
+      const lower = name.toLowerCase()
+      amzNames ??= new Set()
+      if (amzNames.has(lower)) throw repeatedParameter(name)
+      amzNames.add(lower)
+    }
+    if (query.has(name)) repeated ??= name
+    else query.set(name, value)
   }
+  if (repeated !== undefined && amzNames?.has('x-amz-signature')) throw repeatedParameter(repeated)
   return query
+}
+
+function isAmz(name: string): boolean {
+  return name.length > 6 && name[1] === '-' && name.slice(0, 6).toLowerCase() === 'x-amz-'
+}
+
+function repeatedParameter(name: string): SigV4Error {
+  return invalidArgument('A parameter of a signed query may be given only once.', name.slice(0, 128))
 }
 
 function invalidUri(cause?: unknown): SigV4Error {
