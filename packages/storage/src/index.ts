@@ -24,12 +24,19 @@ export type {
 } from './metadata/contract.ts'
 export { maxCommitOperations, maxKeyBytes, maxValueBytes } from './metadata/contract.ts'
 export {
-  type LmdbMetadataStats,
   LmdbMetadataStore,
   type LmdbMetadataStoreOptions,
   openLmdbMetadataStore,
 } from './metadata/lmdb/lmdb-metadata-store.ts'
+export {
+  LmdbWorkerStore,
+  type LmdbWorkerStoreOptions,
+  openLmdbWorkerStore,
+} from './metadata/lmdb/lmdb-worker-store.ts'
+export type { LmdbMetadataStats, LocalMetadataStore } from './metadata/lmdb/local-metadata-store.ts'
 export { MemoryMetadataStore } from './metadata/memory-metadata-store.ts'
+export { serveCommit } from './metadata/remote/commit-server.ts'
+export { type FrameHandler, FrameStream } from './metadata/remote/frame-stream.ts'
 export { StorageError, type StorageErrorCode } from './storage-error.ts'
 export {
   byteString,

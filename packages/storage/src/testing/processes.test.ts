@@ -69,6 +69,18 @@ describe('stores and processes', () => {
     await metadata.close()
   })
 
+  test('the reader slot of a killed process is given free when somebody looks', async () => {
+    const [metadata] = await openStores()
+    const reader = start('read')
+    await nextLine(reader)
+    reader.send('nothing')
+    expect(await nextLine(reader)).toBe('none')
+    expect(metadata.checkReaders()).toBe(0)
+    await reader.kill()
+    expect(metadata.checkReaders()).toBe(1)
+    await metadata.close()
+  })
+
   test('after SIGKILL under load every acknowledged blob and commit is whole, and no commit is half there', async () => {
     const acknowledged: string[] = []
     for (const enough of [40, 120, 60]) {

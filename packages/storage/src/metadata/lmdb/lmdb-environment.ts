@@ -68,9 +68,13 @@ const maxReaders = 1024
 /**
  * Opens or makes the environment in `directory` (files of mode 0600) and clears reader slots of processes that died.
  *
+ * @param options whether nothing is written here: the environment exists then
  * @throws StorageError `corrupt` if the files are not an LMDB environment, `unavailable` if they cannot be opened
  */
-export function openLmdbEnvironment(directory: string): LmdbEnvironment {
+export function openLmdbEnvironment(
+  directory: string,
+  { isReadOnly = false }: { readonly isReadOnly?: boolean } = {},
+): LmdbEnvironment {
   const binary = { keyEncoding: 'binary', encoding: 'binary' } as const
   const options = {
     path: directory,
@@ -87,6 +91,7 @@ export function openLmdbEnvironment(directory: string): LmdbEnvironment {
     // Otherwise every transaction starts with an instruction whose promise nobody holds, and a full disk rejects it.
     eventTurnBatching: false,
     permissionsMode: 0o600,
+    readOnly: isReadOnly,
   }
   try {
     const root = open(options) as unknown as LmdbRoot

@@ -15,14 +15,15 @@ import { join } from 'node:path'
 import { makeDirectoryDurably, syncDirectory } from '../../durable-directory.ts'
 import { StorageError } from '../../storage-error.ts'
 import { checkCommit } from '../commit-limits.ts'
-import type { Commit, CommitResult, MetadataStats, MetadataStore, Snapshot } from '../contract.ts'
+import type { Commit, CommitResult, Snapshot } from '../contract.ts'
 import { applyBatch } from './apply-batch.ts'
 import { checkDataFile } from './data-file.ts'
 import { ensureLockFile, isFull, probeDirectory } from './disk-space.ts'
 import { checkFileSystem } from './file-system.ts'
 import { type LmdbEnvironment, openLmdbEnvironment } from './lmdb-environment.ts'
 import { commitErrorOf, isPanic, storageErrorOf } from './lmdb-errors.ts'
-import { type LmdbReadFigures, LmdbSnapshot } from './lmdb-snapshot.ts'
+import { LmdbSnapshot } from './lmdb-snapshot.ts'
+import type { LmdbMetadataStats, LocalMetadataStore } from './local-metadata-store.ts'
 
 export interface LmdbMetadataStoreOptions {
   /**
@@ -35,12 +36,6 @@ export interface LmdbMetadataStoreOptions {
   readonly maxQueuedCommits?: number
   /** Told what an operator should know, once, when the store is opened. Default: nobody. */
   readonly onWarning?: (message: string) => void
-}
-
-/** Figures beyond the contract's. */
-export interface LmdbMetadataStats extends MetadataStats, Readonly<LmdbReadFigures> {
-  readonly queuedCommits: number
-  readonly openSnapshots: number
 }
 
 /** Most commits in a group: bounds the time that the event loop stands still while a group is applied. */
@@ -96,7 +91,7 @@ async function syncNames(environment: LmdbEnvironment, directory: string): Promi
 }
 
 /** See {@link openLmdbMetadataStore}. Keys and values given to `commit` must not change until it has settled. */
-export class LmdbMetadataStore implements MetadataStore {
+export class LmdbMetadataStore implements LocalMetadataStore {
   readonly #environment: LmdbEnvironment
   readonly #directory: string
   readonly #maxQueuedCommits: number
@@ -159,6 +154,10 @@ export class LmdbMetadataStore implements MetadataStore {
     } catch (error) {
       throw storageErrorOf(error, 'cannot ask for free space')
     }
+  }
+
+  checkReaders(): number {
+    return this.#environment.root.readerCheck()
   }
 
   /** Commits what is queued, ends the snapshots that are still open and closes the files. Refuses new work at once. */
