@@ -249,8 +249,6 @@ export interface ListObjectsInput {
   readonly limit: number
   /** `after` was `next` of a page that ended within a common prefix. Default false. */
   readonly isWithinPrefix?: boolean
-  /** A page may hold fewer than `limit` items, even none, and name in `next` where it goes on. Default false: only one with items may. */
-  readonly mayEndEarly?: boolean
 }
 
 /** Where a listing goes on: the values for `after` and `isWithinPrefix`. */
@@ -262,7 +260,7 @@ export interface NextPage {
 export interface ListedPage<T> {
   readonly items: readonly Listed<T>[]
   readonly truncated: boolean
-  /** Of a page that ended early; otherwise the listing goes on after its last item. */
+  /** Of a page that ended early, perhaps without any item; otherwise the listing goes on after its last item. */
   readonly next?: NextPage
 }
 
@@ -272,7 +270,7 @@ export interface VersionSummary extends ObjectSummary {
   readonly deleteMarker: boolean
 }
 
-export interface ListVersionsInput extends Omit<ListObjectsInput, 'after' | 'isWithinPrefix' | 'mayEndEarly'> {
+export interface ListVersionsInput extends Omit<ListObjectsInput, 'after' | 'isWithinPrefix'> {
   readonly keyMarker?: string
   readonly versionIdMarker?: string
 }
@@ -345,7 +343,7 @@ export interface CompleteUploadInput extends UploadTarget {
   readonly sizeBytes?: number
 }
 
-export interface ListUploadsInput extends Omit<ListObjectsInput, 'after' | 'isWithinPrefix' | 'mayEndEarly'> {
+export interface ListUploadsInput extends Omit<ListObjectsInput, 'after' | 'isWithinPrefix'> {
   readonly keyMarker?: string
   readonly uploadIdMarker?: string
 }

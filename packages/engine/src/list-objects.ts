@@ -38,7 +38,7 @@ export function summaryOf(name: string, head: ObjectVersionHead): ObjectSummary 
   return head.checksum ? { ...summary, checksum: head.checksum } : summary
 }
 
-/** Names whose current version is a delete marker that one page goes over at most, where it may end early. */
+/** Names whose current version is a delete marker that one page goes over at most: it ends early then. */
 const usualMaxHidden = 10_000
 
 export interface ListObjectsOptions {
@@ -106,8 +106,7 @@ async function scanNames(scan: Scan): Promise<NextPage | undefined> {
         items.push({ kind: 'prefix', prefix: nameOfObjectKey(item.prefix) })
       }
       if (items.length > limit) return undefined
-      // Where no token says how to go on, the last name does: there has to be one.
-      if (scan.hiddenLeft <= 0 && (input.mayEndEarly || items.length > 0)) {
+      if (scan.hiddenLeft <= 0) {
         return { after: nameOfObjectKey(item.kind === 'entry' ? item.entry.key : item.prefix), isWithinPrefix: false }
       }
     }
@@ -117,7 +116,7 @@ async function scanNames(scan: Scan): Promise<NextPage | undefined> {
 
 /** Adds a common prefix if a name below it, from `gte` on, has a current version that is no delete marker. */
 async function scanPrefix(scan: Scan, prefix: Uint8Array, from: Uint8Array): Promise<NextPage | undefined> {
-  const { records, snapshot, input, items } = scan
+  const { records, snapshot, items } = scan
   const lt = prefixEnd(prefix)
   let gte = from
   // Mostly the first name is one.
@@ -130,7 +129,7 @@ async function scanPrefix(scan: Scan, prefix: Uint8Array, from: Uint8Array): Pro
     scan.hiddenLeft -= entries.length
     const last = entries.at(-1)
     if (!last || entries.length < limit) return undefined
-    if (scan.hiddenLeft <= 0 && input.mayEndEarly) return { after: nameOfObjectKey(last.key), isWithinPrefix: true }
+    if (scan.hiddenLeft <= 0) return { after: nameOfObjectKey(last.key), isWithinPrefix: true }
     gte = successor(last.key)
     await turnOfOthers()
   }

@@ -108,7 +108,7 @@ describe('listObjects, where pages end early', () => {
         }
         const live = [...objects].flatMap(([name, isLive]) => (isLive ? [name] : [])).sort(byBytes)
         const { prefix, delimiter, after } = wanted
-        const rest = { prefix, limit, mayEndEarly: true, ...(delimiter === undefined ? {} : { delimiter }) }
+        const rest = { prefix, limit, ...(delimiter === undefined ? {} : { delimiter }) }
         let where: Partial<NextPage> = after === undefined ? {} : { after }
         const found: Listed<ObjectSummary>[] = []
         for (;;) {

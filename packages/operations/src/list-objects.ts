@@ -19,7 +19,7 @@ export const listObjects: Operation = {
   on: 'bucket',
   run: async ({ context, bucket, query }) => {
     const parameters = parseListObjects(query)
-    const page = await context.engine.listObjects({ bucket, ...range(parameters), ...after(parameters.marker) })
+    const page = await context.engine.listObjects({ bucket, ...where(parameters) })
     return xmlReply(formatListObjects(bucket.name, parameters, page))
   },
 }
@@ -29,9 +29,7 @@ export const listObjectsV2: Operation = {
   on: 'bucket',
   run: async ({ context, bucket, query }) => {
     const parameters = parseListObjectsV2(query)
-    const { isWithinPrefix } = parameters
-    const where = { ...range(parameters), ...after(parameters.after), isWithinPrefix, mayEndEarly: true }
-    const page = await context.engine.listObjects({ bucket, ...where })
+    const page = await context.engine.listObjects({ bucket, ...where(parameters) })
     return xmlReply(formatListObjectsV2(bucket.name, parameters, page))
   },
 }
@@ -62,6 +60,7 @@ function range({ prefix, delimiter, limit }: Range) {
   return { prefix, limit, ...(delimiter === undefined ? {} : { delimiter }) }
 }
 
-function after(name: string | undefined) {
-  return name === undefined ? {} : { after: name }
+function where(parameters: Range & { readonly after: string | undefined; readonly isWithinPrefix: boolean }) {
+  const { after, isWithinPrefix } = parameters
+  return { ...range(parameters), isWithinPrefix, ...(after === undefined ? {} : { after }) }
 }

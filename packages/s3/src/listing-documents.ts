@@ -14,6 +14,7 @@ import {
 } from './checksum-headers.ts'
 import {
   encodeContinuationToken,
+  encodeMarker,
   type ListBucketsParameters,
   type ListingParameters,
   type ListObjectsParameters,
@@ -144,8 +145,9 @@ export function formatListObjects(
 ): string {
   const write = nameWriter(parameters)
   const { items, prefixes } = writeEntries(page, write, objectWriter(write, true))
+  const last = page.next === undefined ? lastEntry(page) : encodeMarker(page.next.after, page.next.isWithinPrefix)
   // Without a delimiter the last key is the marker to go on with, and AWS leaves this element out.
-  const next = page.next?.after ?? (parameters.delimiter === undefined ? undefined : lastEntry(page))
+  const next = page.next === undefined && parameters.delimiter === undefined ? undefined : last
   return xmlDocument(
     'ListBucketResult',
     element('Name', bucket) +

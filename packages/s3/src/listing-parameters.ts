@@ -23,18 +23,23 @@ export interface ListingParameters {
   readonly encodesNames: boolean
 }
 
-export interface ListObjectsParameters extends ListingParameters {
-  readonly marker: string | undefined
-}
-
-export interface ListObjectsV2Parameters extends ListingParameters {
-  readonly startAfter: string | undefined
-  /** As sent. */
-  readonly continuationToken: string | undefined
-  /** Where to go on: the name in the token, else `startAfter`. */
+/** Where a listing of objects begins. */
+interface ListingStart {
+  /** The name in the marker or token, else `start-after`. */
   readonly after: string | undefined
   /** The page before ended within a common prefix, at `after`. */
   readonly isWithinPrefix: boolean
+}
+
+export interface ListObjectsParameters extends ListingParameters, ListingStart {
+  /** As sent. */
+  readonly marker: string | undefined
+}
+
+export interface ListObjectsV2Parameters extends ListingParameters, ListingStart {
+  readonly startAfter: string | undefined
+  /** As sent. */
+  readonly continuationToken: string | undefined
   readonly showsOwner: boolean
 }
 
@@ -83,7 +88,27 @@ function given(query: Query, name: string): string | undefined {
 
 /** @throws S3Error `InvalidArgument` */
 export function parseListObjects(query: Query): ListObjectsParameters {
-  return { ...common(query, 'max-keys'), marker: given(query, 'marker') }
+  const shared = common(query, 'max-keys')
+  const marker = given(query, 'marker')
+  return { ...shared, marker, ...markedStart(marker, shared) }
+}
+
+/**
+ * Behind a name within a common prefix this says that the page before ended there, without having shown the prefix: a marker
+ * within a common prefix alone means that it was shown. No name is larger, so that it is in its place for other readers, too.
+ */
+const withinMark = '\u{10FFFF}'
+
+/** The marker with which ListObjects goes on after this name, perhaps still within its common prefix. */
+export function encodeMarker(after: string, isWithinPrefix = false): string {
+  return isWithinPrefix ? after + withinMark : after
+}
+
+function markedStart(marker: string | undefined, { prefix, delimiter }: ListingParameters): ListingStart {
+  const name = marker?.endsWith(withinMark) ? marker.slice(0, -withinMark.length) : ''
+  // A name may end so, too, and be the marker of a plain page: but then it is no name within a common prefix.
+  const isWithinPrefix = delimiter !== undefined && name.startsWith(prefix) && name.includes(delimiter, prefix.length)
+  return { after: isWithinPrefix ? name : marker, isWithinPrefix }
 }
 
 /** @throws S3Error `InvalidArgument` */

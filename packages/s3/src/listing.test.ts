@@ -16,6 +16,7 @@ import {
 import {
   decodeContinuationToken,
   encodeContinuationToken,
+  encodeMarker,
   parseListBuckets,
   parseListObjects,
   parseListObjectsV2,
@@ -79,7 +80,6 @@ describe('ListObjectsV2', () => {
     const document = formatListObjectsV2('b', parseListObjectsV2(new Map()), page)
     const [, token = ''] = /<NextContinuationToken>(.*)<\/NextContinuationToken>/.exec(document) ?? []
     expect(parseListObjectsV2(new Map([['continuation-token', token]]))).toMatchObject(page.next)
-    expect(formatListObjects('b', parseListObjects(new Map()), page)).toContain('<NextMarker>a/b</NextMarker>')
   })
 
   it('shows owners only when asked and checksums where there are some', () => {
@@ -107,6 +107,43 @@ describe('ListObjects', () => {
     ])
     const delimited = read(formatListObjects('b', parseListObjects(parseQuery('delimiter=/')), page))
     expect(childText(delimited, 'NextMarker')).toBe('b/')
+  })
+
+  it('says in the marker where a page goes on that ended early, and goes on there', () => {
+    const nextOf = (query: string, next: { readonly after: string; readonly isWithinPrefix: boolean }) => {
+      const page = { items: [], truncated: true, next }
+      return childText(read(formatListObjects('b', parseListObjects(parseQuery(query)), page)), 'NextMarker') ?? ''
+    }
+    const within = { after: 'a/b', isWithinPrefix: true }
+    const after = { after: 'a', isWithinPrefix: false }
+    for (const next of [within, after]) {
+      const marker = nextOf('delimiter=/', next)
+      expect(
+        parseListObjects(
+          new Map([
+            ['delimiter', '/'],
+            ['marker', marker],
+          ]),
+        ),
+      ).toMatchObject({ marker, ...next })
+    }
+    expect(nextOf('', after)).toBe('a')
+  })
+
+  it('takes no marker of a full page for one within a common prefix, whatever names and delimiters are', () => {
+    const nasty = fc.string({ unit: fc.constantFrom('a', '/', '\u{10FFFF}'), maxLength: 4 })
+    const cases = fc.tuple(nasty, nasty, nasty).filter(([rest, , delimiter]) => rest !== '' && delimiter !== '')
+    fc.assert(
+      fc.property(cases, ([rest, prefix, delimiter]) => {
+        const parse = (marker: string) => parseListObjects(new Map(Object.entries({ marker, prefix, delimiter })))
+        const name = prefix + rest
+        const at = name.indexOf(delimiter, prefix.length)
+        const shown = at < 0 ? name : name.slice(0, at + delimiter.length)
+        expect(parse(shown)).toMatchObject({ after: shown, isWithinPrefix: false })
+        if (at < 0) return
+        expect(parse(encodeMarker(name, true))).toMatchObject({ after: name, isWithinPrefix: true })
+      }),
+    )
   })
 
   it('encodes all names with encoding-type=url, and none without', () => {
@@ -224,6 +261,8 @@ describe('listing parameters', () => {
   it('treat empty ones as absent and cap limits', () => {
     expect(parseListObjects(parseQuery('prefix=&delimiter=&marker=&max-keys=&encoding-type='))).toEqual({
       prefix: '',
+      after: undefined,
+      isWithinPrefix: false,
       delimiter: undefined,
       marker: undefined,
       limit: 1000,
