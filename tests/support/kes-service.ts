@@ -25,7 +25,12 @@ export const minioPolicy = [
 ]
 
 /** All that a Strongroom can make use of. */
-export const fullPolicy = ['/v1/*', '/strongroom/v1/key/*']
+export const fullPolicy = [
+  '/v1/*',
+  ...['describe', 'rotate', 'lock', 'unlock', 'schedule-deletion', 'cancel-deletion'].map(
+    (verb) => `/strongroom/v1/key/${verb}/*`,
+  ),
+]
 
 /** See the module. */
 export class KesService {

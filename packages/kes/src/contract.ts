@@ -79,6 +79,8 @@ export interface KesServerOptions {
   readonly openKeyStore: () => Promise<KeyStore>
   /** For people: what the key store is, `fs: /var/lib/keys`. Never a secret. Default empty. */
   readonly keyStoreLabel?: string
+  /** How often the key store is asked how it is when nobody else asks, in milliseconds. Default: never. */
+  readonly keyStorePingMs?: number
 }
 
 /** What the server is given beside its options. Everything has a default. */
@@ -112,8 +114,8 @@ export interface KesServer {
 }
 
 /**
- * Routes that KES does not have. They lie outside `/v1/` so that rules for `/v1/…`, such as `/v1/key/*`, do not grant them;
- * rules for everything, `*` and `/*`, do.
+ * Routes that KES does not have. They lie outside `/v1/` and no rule that was made for KES grants them, not even
+ * `*`: a rule has to begin with all of such a path, `/strongroom/v1/key/rotate/` (ADR 19).
  * All are followed by the key's name; see README.md for bodies and answers.
  */
 export const extensionPaths = {

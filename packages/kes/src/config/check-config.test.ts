@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { access, chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KmsError, MemoryKeyStore } from '@strongroom/kms'
@@ -16,6 +16,8 @@ describe('checking a KES config', () => {
     directory = await mkdtemp(join(tmpdir(), 'strongroom-check-'))
     file = join(directory, 'kes.yml')
     await cp(join(import.meta.dirname, '../../testdata/config/pki'), join(directory, 'pki'), { recursive: true })
+    await chmod(join(directory, 'pki/server.key'), 0o600)
+    await mkdir(join(directory, 'keys'), { mode: 0o700 })
   })
 
   afterAll(() => rm(directory, { recursive: true }))
@@ -31,7 +33,7 @@ tls:
   cert: ${directory}/pki/server.crt
 keystore:
   fs:
-    path: /keys
+    path: ${directory}/keys
 ${more}`,
     )
 
@@ -72,7 +74,7 @@ keys:
         cache: { any: '1h0m0s', unused: '20s', offline: '0s' },
         log: { error: 'off', audit: 'INFO' },
         keys: ['first'],
-        keyStore: { description: 'Filesystem: /keys', isReachable: true, entries: 0 },
+        keyStore: { description: `Filesystem: ${directory}/keys`, isReachable: true, entries: 0 },
       },
     })
   })
@@ -104,6 +106,61 @@ cache:
       'api: "/v1/nothing" is no route: ignored',
       'api: with skip_auth (/v1/ready, /strongroom/v1/key/purge/) clients may connect to every route without a certificate',
       'admin.identity: nobody can have this identity: there is no admin',
+    ])
+  })
+
+  it('says of wildcards which routes of our own they do not grant', async () => {
+    await write(`policy:
+  app:
+    allow: [ "*", /v1/*, "/strongroom/v1/key/un*", /strongroom/v1/key/lock/my-* ]
+    identities: [ ${user} ]
+`)
+    const { notices } = await checkKesConfig(file, { ADMIN: admin }, { openKeyStore })
+    expect(notices).toEqual([
+      'policy.app: "*" grants none of the routes that KES does not have (describe, rotate, lock, unlock, recover, purge, schedule-deletion, cancel-deletion): name them, as "/strongroom/v1/key/describe/*"',
+      'policy.app: "/strongroom/v1/key/un*" grants none of the routes that KES does not have (unlock): name them, as "/strongroom/v1/key/unlock/*"',
+    ])
+  })
+
+  it('names keys that others can read, and changes none', async () => {
+    const [open, closed] = [join(directory, 'keys/open'), join(directory, 'keys/closed')]
+    await write('')
+    await writeFile(open, 'x')
+    await writeFile(closed, 'x', { mode: 0o600 })
+    await Promise.all([chmod(open, 0o644), chmod(join(directory, 'pki/server.key'), 0o640)])
+    try {
+      const { notices } = await checkKesConfig(file, { ADMIN: admin }, { openKeyStore })
+      expect(notices).toEqual([
+        `tls.key: ${directory}/pki/server.key can be read by others than its owner (mode 640)`,
+        `keystore.fs.path: ${open} can be read by others than its owner (mode 644)`,
+      ])
+    } finally {
+      await Promise.all([rm(open), rm(closed), chmod(join(directory, 'pki/server.key'), 0o600)])
+    }
+  })
+
+  it('makes no directory of keys', async () => {
+    await write('')
+    const path = join(directory, 'keys')
+    await rm(path, { recursive: true })
+    const never = () => Promise.reject(new Error('opened'))
+    try {
+      const { notices, problems } = await checkKesConfig(file, { ADMIN: admin }, { openKeyStore: never })
+      expect(problems).toEqual([])
+      expect(notices).toEqual([`keystore.fs.path: ${path} does not exist: a server makes it, and has no keys then`])
+      await expect(access(path)).rejects.toThrow()
+    } finally {
+      await mkdir(path, { mode: 0o700 })
+    }
+  })
+
+  it('names a misspelt setting before what is missing by it', async () => {
+    await write('')
+    await writeFile(file, (await readFile(file, 'utf8')).replace('keystore:', 'keystor:'))
+    const { problems } = await checkKesConfig(file, { ADMIN: admin }, { openKeyStore })
+    expect(problems).toEqual([
+      `${file}:7: keystor: unknown setting`,
+      expect.stringMatching(/keystore: no key store specified$/),
     ])
   })
 

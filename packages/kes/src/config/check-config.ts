@@ -7,7 +7,8 @@
 import { X509Certificate } from 'node:crypto'
 import type { KeyStore } from '@strongroom/kms'
 import { KesError } from '../kes-error.ts'
-import { routes } from '../protocol/routes.ts'
+import { namedIn, routes } from '../protocol/routes.ts'
+import { fileNotices, missingDirectory } from './check-files.ts'
 import { formatGoDuration } from './go-duration.ts'
 import type { KesApiConfig, KesConfig, KesPolicyConfig } from './kes-config.ts'
 import { loadKesConfig } from './load-kes-config.ts'
@@ -81,13 +82,21 @@ export async function checkKesConfig(
     if (error instanceof KesError) return { file, problems: error.message.split('\n'), notices: [] }
     throw error
   }
-  const keyStore = await tryKeyStore(config.store, dependencies)
+  const missing = await missingDirectory(config)
+  const keyStore =
+    missing === undefined
+      ? await tryKeyStore(config.store, dependencies)
+      : { description: describeStore(config.store), isReachable: true, entries: 0 }
   const expiresMs = Date.parse(leaf.validTo)
   return {
     file,
     problems: keyStore.isReachable ? [] : [`the key store does not work: ${keyStore.detail ?? 'no reason given'}`],
     notices: [
       ...config.notices,
+      ...(missing === undefined
+        ? []
+        : [`keystore.fs.path: ${missing} does not exist: a server makes it, and has no keys then`]),
+      ...(await fileNotices(config)),
       ...policyNotices(config.policies),
       ...apiNotices(config.api),
       ...tlsNotices(config),
@@ -171,12 +180,30 @@ function policyNotices(policies: readonly KesPolicyConfig[]): readonly string[] 
       const what = patternNotice(pattern)
       return what === undefined ? [] : [`policy.${name}: ${JSON.stringify(pattern)} ${what}`]
     }),
+    ...ownRouteNotices(name, allow),
     ...(allow.length === 0 ? [`policy.${name}: allows nothing`] : []),
     ...(identities.length === 0 ? [`policy.${name}: is assigned to nobody`] : []),
     ...identities
       .filter((identity) => !/^[0-9a-f]{64}$/.test(identity))
       .map((identity) => `policy.${name}: ${JSON.stringify(identity)} is no identity that anybody can have`),
   ])
+}
+
+const ownRoutes = routes.filter(({ isExtension }) => isExtension)
+
+/** What rules that seem to grant routes of our own grant of them: only what they name (ADR 19). */
+function ownRouteNotices(policy: string, allow: readonly string[]): readonly string[] {
+  return allow.flatMap((pattern) => {
+    const start = pattern.endsWith('*') ? pattern.slice(0, -1) : undefined
+    const meant = ownRoutes.filter((route) => start !== undefined && namedIn(route).startsWith(start))
+    const [first] = meant.filter((route) => !pattern.startsWith(namedIn(route)))
+    if (first === undefined) return []
+    const verbs = meant.map(({ path }) => path.split('/').at(-2)).join(', ')
+    const rule = JSON.stringify(`${first.path}*`)
+    return [
+      `policy.${policy}: ${JSON.stringify(pattern)} grants none of the routes that KES does not have (${verbs}): name them, as ${rule}`,
+    ]
+  })
 }
 
 function patternNotice(pattern: string): string | undefined {

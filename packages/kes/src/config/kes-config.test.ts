@@ -170,11 +170,12 @@ describe('the key store of a config', () => {
       },
     ],
     [
-      'aws: { secretsmanager: { endpoint: e, region: r, kmskey: k, credentials: { accesskey: a, secretkey: s } } }',
+      'aws: { secretsmanager: { endpoint: e, region: r, kmskey: k, recovery_window_days: 7, credentials: { accesskey: a, secretkey: s } } }',
       {
         kind: 'aws',
         endpoint: 'e',
         region: 'r',
+        recoveryWindowDays: 7,
         kmsKeyId: 'k',
         credentials: { accessKeyId: 'a', secretAccessKey: 's' },
       },
@@ -212,6 +213,11 @@ describe('the key store of a config', () => {
     ],
   ])('becomes settings: %s', (text, expected) => {
     expect(settings(text)).toEqual(expected)
+  })
+
+  it.each(['6', '31', '7.5', 'a week'])('is refused with a window of recovery of %s days', (days) => {
+    const text = `aws: { secretsmanager: { endpoint: e, region: r, recovery_window_days: ${days} } }`
+    expect(() => settings(text)).toThrow('F:2: keystore.aws.secretsmanager.recovery_window_days: expected 7 to 30 days')
   })
 
   it('takes proxies and cloud identities from the environment, as the programs of the clouds do', () => {

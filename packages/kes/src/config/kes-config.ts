@@ -100,7 +100,7 @@ function parse<T>(
     const result = read(root, source)
     if (source.problems.length === 0 && result !== undefined) return result
   }
-  throw new KesError('invalid-config', source.problems.join('\n'))
+  throw new KesError('invalid-config', [...source.unknowns, ...source.problems].join('\n'))
 }
 
 function readAll(root: Section, source: YamlSource, file: string): KesConfig | undefined {

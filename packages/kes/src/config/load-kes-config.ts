@@ -48,6 +48,7 @@ export function kesServerOptions(
     keys,
     openKeyStore: () => openKeyStore(store),
     keyStoreLabel: describeStore(store),
+    ...(store.kind === 'vault' ? { keyStorePingMs: store.pingMs } : {}),
   }
 }
 

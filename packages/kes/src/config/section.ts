@@ -157,7 +157,7 @@ export class Section {
   /** Says of everything that nobody asked for that it has no meaning. */
   reportUnknown(): void {
     for (const key of this.#entries.keys()) {
-      if (!this.#asked.has(key)) this.notice(key, 'unknown setting, ignored')
+      if (!this.#asked.has(key)) this.source.unknown(this.#entries.get(key)?.key ?? this.node, this.nameOf(key))
     }
   }
 

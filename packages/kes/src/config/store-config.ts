@@ -35,6 +35,8 @@ export type KesStoreConfig =
       readonly endpoint: string
       readonly region: string
       readonly kmsKey: string
+      /** Days that AWS keeps a deleted key, 7 to 30: not in KES. */
+      readonly recoveryWindowDays?: number
       readonly credentials: { readonly accessKey: string; readonly secretKey: string; readonly token: string }
     }
   | {
@@ -207,11 +209,16 @@ function readPing(section: Section): number {
 
 function readAws(section: Section): KesStoreConfig {
   const credentials = section.section('credentials')
+  const days = section.string('recovery_window_days')
+  if (days !== '' && !/^(?:[7-9]|[12]\d|30)$/.test(days)) {
+    section.problem('recovery_window_days', `expected 7 to 30 days, not ${JSON.stringify(days)}`)
+  }
   const config: KesStoreConfig = {
     kind: 'aws',
     endpoint: required(section, 'endpoint', 'endpoint'),
     region: required(section, 'region', 'region'),
     kmsKey: section.string('kmskey'),
+    ...(days === '' ? {} : { recoveryWindowDays: Number(days) }),
     credentials: {
       accessKey: credentials.string('accesskey'),
       secretKey: credentials.string('secretkey'),

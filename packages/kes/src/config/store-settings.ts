@@ -106,11 +106,13 @@ function vaultSettings(store: StoreOf<'vault'>): Extract<KeyStoreSettings, { rea
 
 function awsSettings(store: StoreOf<'aws'>): Extract<KeyStoreSettings, { readonly kind: 'aws' }> {
   const { accessKey, secretKey, token } = store.credentials
+  const { recoveryWindowDays } = store
   return {
     kind: 'aws',
     region: store.region,
     endpoint: store.endpoint,
     ...(store.kmsKey === '' ? {} : { kmsKeyId: store.kmsKey }),
+    ...(recoveryWindowDays === undefined ? {} : { recoveryWindowDays }),
     ...(accessKey === '' && secretKey === ''
       ? {}
       : {

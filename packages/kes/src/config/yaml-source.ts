@@ -45,6 +45,8 @@ export class YamlSource {
   readonly file: string
   readonly problems: string[] = []
   readonly notices: string[] = []
+  /** Of the notices those about settings that mean nothing: they may be why another one is missing. */
+  readonly unknowns: string[] = []
   readonly root: YAMLMap | undefined
   readonly #lines = new LineCounter()
   /** What each alias stands for: the library looks through the whole document for every one of them. */
@@ -79,6 +81,12 @@ export class YamlSource {
   /** Notes something that has no effect. */
   notice(at: Node | number | undefined, setting: string, text: string): void {
     this.notices.push(`${this.#where(at)}: ${setting}: ${text}`)
+  }
+
+  /** Notes a setting that has no meaning. */
+  unknown(at: Node | undefined, setting: string): void {
+    this.notice(at, setting, 'unknown setting, ignored')
+    this.unknowns.push(`${this.#where(at)}: ${setting}: unknown setting`)
   }
 
   /** Follows aliases. `undefined` for what is absent or null. */

@@ -3,15 +3,17 @@
  *
  * @module
  */
-
 import { X509Certificate } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { KesError } from '../kes-error.ts'
 import { readCertificate } from '../protocol/certificate-identity.ts'
 import { type ClientCertificate, makeClientCertificates } from './client-certificates.ts'
-import { RecordedServers } from './recorded-servers.ts'
+import { prepareServers, RecordedServers, readClients, takesStoreAway } from './recorded-servers.ts'
 import { formatReport } from './report.ts'
-import { type RowResult, replay } from './run.ts'
+import { type ConformanceTarget, type RowResult, replay } from './run.ts'
 import { readWireData, type WireData } from './wire-data.ts'
 
 const usage = `Usage: npm run kes-conformance -- [options]
@@ -19,12 +21,15 @@ const usage = `Usage: npm run kes-conformance -- [options]
 Replays what real MinIO KES was asked and compares the answers. Without an address it starts servers of
 its own with the recorded configurations, and all 354 rows are replayed.
 
-  --address URL       a KES server, https://host:port; it must run with the configuration printed by --config
-                      over an empty key store
+  --prepare DIR       write the recorded configurations, main.yml and its like, with all certificates into a new
+                      directory, for a server that you start: strongroom kes server --config DIR/main.yml
+  --port PORT         where that server is to listen, on 127.0.0.1 (default: 7373)
+  --address URL       replay against a server that runs, https://host:port; its key store must be empty
+  --directory DIR     what was prepared for it; needed where client certificates are verified (auth-on)
   --server NAME       which of the recorded configurations it runs with (default: main)
   --client-cert FILE  certificate of its admin, where that is not the recorded one
   --client-key FILE   and its private key
-  --config NAME       print a recorded configuration: main, skip, auth-on, auth-on-skip, no-admin, proxy, down
+  --config NAME       print a recorded configuration, to fill in: main, skip, auth-on, auth-on-skip, no-admin, proxy, down
   --strict            compare with the recording alone: our deviations count as wrong (for a real KES)
 `
 
@@ -39,7 +44,10 @@ export async function runConformance(
   const { values } = parseArgs({
     args: [...args],
     options: {
+      prepare: { type: 'string' },
+      port: { type: 'string', default: '7373' },
       address: { type: 'string' },
+      directory: { type: 'string' },
       server: { type: 'string', default: 'main' },
       'client-cert': { type: 'string' },
       'client-key': { type: 'string' },
@@ -57,10 +65,16 @@ export async function runConformance(
     write(data.servers[values.config] ?? '')
     return values.config in data.servers ? 0 : 1
   }
+  if (values.prepare !== undefined) {
+    const directory = resolve(values.prepare)
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await prepareServers(directory, data, Number(values.port))
+    write(prepared(directory, values.port))
+    return 0
+  }
+  if (!(values.server in data.servers)) throw new KesError('invalid-config', `no recorded server '${values.server}'`)
   const results =
-    values.address === undefined
-      ? await replayAll(data)
-      : await replayOne(data, new URL(values.address), values.server, values.strict, await readAdmin(values))
+    values.address === undefined ? await replayAll(data) : await replayOne(data, new URL(values.address), values)
   write(formatReport(results))
   return results.length > 0 && results.every(({ kind }) => kind !== 'wrong') ? 0 : 1
 }
@@ -76,23 +90,51 @@ async function replayAll(data: WireData): Promise<readonly RowResult[]> {
   }
 }
 
-async function replayOne(
-  data: WireData,
-  address: URL,
-  server: string,
-  isStrict: boolean,
-  admin: ClientCertificate | undefined,
-): Promise<readonly RowResult[]> {
-  const made = await makeClientCertificates()
-  const certificates = new Map(made.byName)
+interface Aim {
+  readonly server: string
+  readonly strict: boolean
+  readonly directory?: string | undefined
+  readonly 'client-cert'?: string | undefined
+  readonly 'client-key'?: string | undefined
+}
+
+async function replayOne(data: WireData, address: URL, aim: Aim): Promise<readonly RowResult[]> {
+  const { server, strict, directory } = aim
+  const admin = await readAdmin(aim)
+  const certificates = new Map(
+    directory === undefined ? (await makeClientCertificates()).byName : await readClients(resolve(directory)),
+  )
   if (admin !== undefined) certificates.set('admin', admin)
-  return replay(admin === undefined ? data : withAdmin(data, admin), {
-    host: address.hostname,
+  const target: ConformanceTarget = {
+    host: address.hostname.replace(/^\[|\]$/g, ''),
     port: Number(address.port || 7373),
     server,
     certificates,
-    hasDeviations: !isStrict,
+    hasDeviations: !strict,
+    ...(directory === undefined ? {} : { before: takesStoreAway(resolve(directory), server) }),
+  }
+  await checkReachable(target)
+  return replay(admin === undefined ? data : withAdmin(data, admin), target)
+}
+
+/** Else every row would be wrong, each for the same reason. */
+async function checkReachable({ host, port }: ConformanceTarget): Promise<void> {
+  const failure = await new Promise<Error | undefined>((done) => {
+    const socket = connect({ host, port }, () => {
+      socket.destroy()
+      done(undefined)
+    })
+    socket.on('error', done)
   })
+  if (failure !== undefined) throw new KesError('unreachable', `${host}:${port}: ${failure.message}`)
+}
+
+function prepared(directory: string, port: string): string {
+  return `In ${directory} are the recorded configurations. Start a server with one of them, and replay its rows:
+
+  strongroom kes server --config ${join(directory, 'main.yml')}
+  npm run kes-conformance -- --address https://127.0.0.1:${port} --server main --directory ${directory}
+`
 }
 
 async function readAdmin(values: {

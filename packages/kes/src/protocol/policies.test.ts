@@ -7,11 +7,12 @@ describe('policies', () => {
     policies: [
       {
         name: 'app',
-        allow: ['/v1/key/generate/app-*', '/v1/a*b', ''],
+        allow: ['/v1/key/generate/app-*', '/v1/a*b', '', '/strongroom/v1/key/rotate/app-*'],
         deny: ['/v1/key/generate/app-x'],
         identities: ['user'],
       },
       { name: 'none', identities: ['nobody'] },
+      { name: 'all', allow: ['*', '/*', '/strongroom/*', '/strongroom/v1/key/*'], identities: ['all'] },
     ],
   })
 
@@ -34,9 +35,20 @@ describe('policies', () => {
     expect(table.isAllowed(identity, path)).toBe(isAllowed)
   })
 
+  it.each([
+    ['all', '/strongroom/v1/key/rotate/', 'app-1', false],
+    ['all', '/strongroom/v1/key/purge/', 'app-1', false],
+    ['user', '/strongroom/v1/key/rotate/', 'app-1', true],
+    ['user', '/strongroom/v1/key/rotate/', 'other', false],
+    ['user', '/strongroom/v1/key/purge/', 'app-1', false],
+    ['admin', '/strongroom/v1/key/purge/', 'app-1', true],
+  ])('grant %s a route of our own, %s, for %s, by name only: %s', (identity, route, key, isAllowed) => {
+    expect(table.isAllowed(identity, route + key, route)).toBe(isAllowed)
+  })
+
   it('list names by the bytes of their text, the admin among the identities', () => {
-    expect(table.policyNames('')).toEqual(['app', 'none'])
-    expect(table.identities('')).toEqual(['admin', 'nobody', 'user'])
+    expect(table.policyNames('')).toEqual(['all', 'app', 'none'])
+    expect(table.identities('')).toEqual(['admin', 'all', 'nobody', 'user'])
     expect(table.identities('u')).toEqual(['user'])
   })
 

@@ -52,13 +52,16 @@ export class PolicyTable {
     this.#assignments.set(identity, policy)
   }
 
-  /** Whether an identity may call a path, percent-decoded. Deny wins; who has no policy may nothing. */
-  isAllowed(identity: string, path: string): boolean {
+  /**
+   * Whether an identity may call a path, percent-decoded. Deny wins; who has no policy may nothing. A route that KES does not
+   * have is allowed only by rules that begin with all of its path, `named`: what was written for KES never grants it.
+   */
+  isAllowed(identity: string, path: string, named = ''): boolean {
     if (identity === '') return false
     if (identity === this.adminIdentity) return true
     const policy = this.#assignments.get(identity)
     if (policy === undefined || matchesAny(policy.deny, path)) return false
-    return matchesAny(policy.allow, path)
+    return matchesAny(policy.allow, path, named)
   }
 
   policy(name: string): Policy | undefined {
@@ -90,8 +93,8 @@ function matches(pattern: string, path: string): boolean {
   return path.length >= length && path.startsWith(pattern.slice(0, length))
 }
 
-function matchesAny(patterns: readonly string[], path: string): boolean {
-  for (const pattern of patterns) if (matches(pattern, path)) return true
+function matchesAny(patterns: readonly string[], path: string, named = ''): boolean {
+  for (const pattern of patterns) if (pattern.startsWith(named) && matches(pattern, path)) return true
   return false
 }
 

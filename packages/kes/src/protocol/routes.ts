@@ -58,6 +58,9 @@ export interface Route {
   readonly isExtension: boolean
 }
 
+/** What a rule must begin with to grant a route: nothing for one of KES, the whole path for one of ours (ADR 19). */
+export const namedIn = ({ isExtension, path }: Route): string => (isExtension ? path : '')
+
 const maxBody = 1_000_000
 
 type Row = readonly [

@@ -7,6 +7,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Connection } from '@strongroom/http'
 import { resolveTarget } from '../protocol/request-path.ts'
+import { namedIn } from '../protocol/routes.ts'
 import { Call } from './call.ts'
 import { Callers } from './caller.ts'
 import { Deadlines } from './deadlines.ts'
@@ -100,7 +101,7 @@ export class Dispatcher {
     const { route, caller, generation } = call
     if (route.auth !== 'policy') return true
     if (caller.status !== 0) call.refuse(caller.status, caller.refusal)
-    else if (generation.policies.isAllowed(caller.identity, call.path)) return true
+    else if (generation.policies.isAllowed(caller.identity, call.path, namedIn(route))) return true
     else refuseNotAllowed(call)
     this.#context.metrics.refused++
     this.#audit(call)

@@ -1,6 +1,6 @@
 /**
  * What KES does not have: versions, locks, and what a key store keeps of deleted keys (README.md: routes of our own). Their
- * paths lie outside `/v1/`, so that rules for `/v1/…` do not grant them; rules for everything, `*` and `/*`, do.
+ * paths lie outside `/v1/`, and only rules that name them grant them: ADR 19.
  *
  * @module
  */

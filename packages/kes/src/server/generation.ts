@@ -68,6 +68,7 @@ export class Generation {
         else errorLog.write('ERROR', `key store is not reachable: ${detail}`, pairs)
       },
       opened: (opened) => createKeys(opened, options, dependencies),
+      ...(options.keyStorePingMs === undefined ? {} : { pingMs: options.keyStorePingMs }),
     })
     const keys = new KeyService(store, {
       ...(options.cache === undefined ? {} : { expiry: options.cache }),

@@ -12,6 +12,8 @@ export interface GuardedKeyStoreOptions {
   readonly timeoutMs?: number
   /** First time after which opening is tried again, doubled up to 30 s. Default 1,000. */
   readonly retryMs?: number
+  /** How often the store is asked how it is, in milliseconds. Default 0: only when somebody else asks. */
+  readonly pingMs?: number
   /** Told when the store goes and when it comes back. */
   readonly report: (isReachable: boolean, detail: string) => void
   /** Called whenever the store has been opened. What it throws is reported and has it called again after a while. */
@@ -27,6 +29,7 @@ export interface StoreHealth {
 }
 
 const longestRetryMs = 30_000
+const longestTimerMs = 2_147_483_647
 /** A probe is shared by all who ask within this time: a flood of status requests is no flood of calls. */
 const probeValidMs = 100
 
@@ -41,11 +44,12 @@ export class GuardedKeyStore implements KeyStore {
   #store: KeyStore | undefined
   #cause = 'the key store is not open yet'
   #timer: NodeJS.Timeout | undefined
+  #pings: NodeJS.Timeout | undefined
   #probe: { readonly health: Promise<StoreHealth>; endedAt: number } | undefined
   #isClosed = false
 
   private constructor(options: GuardedKeyStoreOptions) {
-    this.#options = { timeoutMs: 10_000, retryMs: 1_000, ...options }
+    this.#options = { timeoutMs: 10_000, retryMs: 1_000, pingMs: 0, ...options }
   }
 
   /**
@@ -65,6 +69,7 @@ export class GuardedKeyStore implements KeyStore {
       guarded.#lost(error)
       guarded.#retry(guarded.#options.retryMs)
     }
+    guarded.#ping()
     return guarded
   }
 
@@ -133,6 +138,7 @@ export class GuardedKeyStore implements KeyStore {
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#timer)
+    clearInterval(this.#pings)
     const store = this.#store
     this.#store = undefined
     this.#cause = 'the key store is closed'
@@ -202,6 +208,19 @@ export class GuardedKeyStore implements KeyStore {
       })
     }, afterMs)
     this.#timer.unref()
+  }
+
+  /** One that is not open yet is being tried anyway. */
+  #ping(): void {
+    const { pingMs } = this.#options
+    if (pingMs === 0) return
+    this.#pings = setInterval(
+      () => {
+        if (this.#store !== undefined) void this.health()
+      },
+      Math.min(pingMs, longestTimerMs),
+    )
+    this.#pings.unref()
   }
 
   #lost(error: unknown): void {

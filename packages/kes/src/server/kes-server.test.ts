@@ -340,8 +340,10 @@ describe('routes of our own', () => {
     expect((await server.send('POST', '/v1/key/generate/k', {})).status).toBe(200)
   })
 
-  it('are not granted by rules made for KES', async () => {
-    const server = await startTestServer()
+  it('are not granted by rules made for KES, not even by one for everything', async () => {
+    const server = await startTestServer({
+      policies: [{ name: 'all', allow: ['*'], identities: [identities.user] }],
+    })
     await server.send('PUT', '/v1/key/create/k')
     for (const [method, path] of [
       ['PUT', 'rotate'],

@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type KesServer, makeCertificate, startKesServer } from '@strongroom/kes'
@@ -228,13 +228,16 @@ describe('key stores over the command line', () => {
 
   it('are tried by check, which says what a config means', async () => {
     const file = join(directory, 'whole.yml')
+    await copyFile(join(testdata, 'server.key'), join(directory, 'whole.key'))
+    await chmod(join(directory, 'whole.key'), 0o600)
+    await mkdir(join(directory, 'checked'), { mode: 0o700 })
     await writeFile(
       file,
       `address: 127.0.0.1:7373
 admin:
   identity: ${admin}
 tls:
-  key: ${testdata}/server.key
+  key: ${directory}/whole.key
   cert: ${testdata}/server.crt
 policy:
   app:

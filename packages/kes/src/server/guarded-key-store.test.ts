@@ -1,0 +1,32 @@
+import { MemoryKeyStore } from '@strongroom/kms'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { GuardedKeyStore } from './guarded-key-store.ts'
+
+describe('a guarded key store', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it('asks the store how it is as often as it is told, and says when that changes', async () => {
+    vi.useFakeTimers()
+    const store = new MemoryKeyStore()
+    let reachable = true
+    vi.spyOn(store, 'status').mockImplementation(async () => ({ reachable, detail: 'sealed' }))
+    const reports: string[] = []
+    const guarded = await GuardedKeyStore.open({
+      open: async () => store,
+      opened: async () => undefined,
+      pingMs: 15_000,
+      report: (isReachable, detail) => reports.push(isReachable ? 'back' : detail),
+    })
+    reachable = false
+    await vi.advanceTimersByTimeAsync(14_999)
+    expect(reports).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(reports).toEqual(['sealed'])
+    await guarded.close()
+    const asked = vi.mocked(store.status).mock.calls.length
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(store.status).toHaveBeenCalledTimes(asked)
+  })
+})
