@@ -115,6 +115,44 @@ it('lets writes through when a medium cannot be asked or cannot tell', async () 
   expect(mute.reserve(10_000)).toBeDefined()
 })
 
+it('goes on with the last answer of a medium that gives none any more, and asks it nothing else until it does', async () => {
+  const errors: string[] = []
+  const answers: ((freeBytes: number) => void)[] = []
+  const medium: Medium = {
+    name: 'objects',
+    takesBodies: true,
+    capacity: () => new Promise((resolve) => answers.push((freeBytes) => resolve({ freeBytes, totalBytes: 1_000 }))),
+  }
+  const other: Medium = {
+    name: 'metadata',
+    takesBodies: false,
+    capacity: async () => ({ freeBytes: 7, totalBytes: 7 }),
+  }
+  const onError = (error: unknown) => errors.push(String(error))
+  const watch = new SpaceWatch([medium, other], { minFreeBytes: () => 0, timeoutMs: 1, onError })
+  const first = watch.measure()
+  answers[0]?.(500)
+  await first
+  for (let i = 0; i < 3; i += 1) await watch.measure()
+  expect(answers).toHaveLength(2)
+  expect(errors).toEqual([expect.stringContaining('objects')])
+  expect([...watch.figures.freeBytes]).toEqual([
+    ['objects', 500],
+    ['metadata', 7],
+  ])
+  // What is written meanwhile is taken off the last answer.
+  watch.reserve(400)?.()
+  expect(watch.reserve(101)).toBeUndefined()
+  answers[1]?.(900)
+  await watch.measure()
+  expect(await watch.freeBytesOf('objects')).toBe(900)
+  const last = watch.measure()
+  answers[2]?.(300)
+  await last
+  expect(watch.reserve(301)).toBeUndefined()
+  expect(watch.reserve(300)).toBeDefined()
+})
+
 it('counts bodies only where bodies go', async () => {
   const capacity = async () => ({ freeBytes: 200, totalBytes: 1_000 })
   const watch = new SpaceWatch([{ name: 'metadata', takesBodies: false, capacity }], { minFreeBytes: () => 100 })

@@ -1,7 +1,8 @@
 /**
  * The low-disk watermark (issue 4, section 1): refuses writes before a medium is full, so that what frees space still
  * works. The free space is asked for at most once in a while and only when somebody writes; between two answers, what was
- * written since the last one and what is set aside for writes under way is taken off.
+ * written since the last one and what is set aside for writes under way is taken off. A medium that does not answer (`statfs`
+ * of a network file system may hang for ever) holds up nobody: the last answer counts, and it is not asked again meanwhile.
  *
  * @module
  */
@@ -28,9 +29,11 @@ export interface SpaceWatchOptions {
   readonly minFreeBytes?: (totalBytes: number) => number
   /** How long an answer counts, in milliseconds. Default 1,000. */
   readonly maxAgeMs?: number
+  /** How long an answer is waited for, in milliseconds. Default 2,000. */
+  readonly timeoutMs?: number
   /** Told when a medium falls below its limit, and when there is room again. */
   readonly onChange?: (medium: string, isLow: boolean, freeBytes: number) => void
-  /** Told when a medium cannot be asked. Writes go on then: they meet a lack of room themselves. */
+  /** Told when a medium cannot be asked, or does not answer. Writes go on then: they meet a lack of room themselves. */
   readonly onError?: (error: unknown) => void
   /** Milliseconds. Default `Date.now`. */
   readonly now?: () => number
@@ -59,6 +62,10 @@ interface MediumState extends Medium {
   freeBytes: number
   minFreeBytes: number
   isLow: boolean
+  /** Set aside and given back since this medium was asked last: written, as far as we know. */
+  spentBytes: number
+  /** The question that has not been answered yet. */
+  asking: Promise<void> | undefined
 }
 
 export interface SpaceFigures {
@@ -74,16 +81,20 @@ export class SpaceWatch implements WriteSpace {
   readonly #options: SpaceWatchOptions
   readonly #media: readonly MediumState[]
   #reservedBytes = 0
-  /** Set aside and given back since the media were asked last: written, as far as we know. */
-  #spentBytes = 0
   #refused = 0
   #askedAtMs = Number.NEGATIVE_INFINITY
-  #asking: Promise<void> | undefined
+  #measuring: Promise<void> | undefined
 
   constructor(media: readonly Medium[], options: SpaceWatchOptions = {}) {
     this.#options = options
-    const unknown = { freeBytes: Number.POSITIVE_INFINITY, minFreeBytes: 0, isLow: false }
-    this.#media = media.map(({ name, takesBodies, capacity }) => ({ name, takesBodies, capacity, ...unknown }))
+    const unknown = { freeBytes: Number.POSITIVE_INFINITY, minFreeBytes: 0, isLow: false, spentBytes: 0 }
+    this.#media = media.map(({ name, takesBodies, capacity }) => ({
+      name,
+      takesBodies,
+      capacity,
+      ...unknown,
+      asking: undefined,
+    }))
   }
 
   get figures(): SpaceFigures {
@@ -99,12 +110,19 @@ export class SpaceWatch implements WriteSpace {
     return Math.max(0, ...this.#media.map(({ minFreeBytes }) => minFreeBytes))
   }
 
-  /** Asks all media now. Never rejects. */
+  /** Asks all media now, those apart that owe an answer. Never rejects, and never takes longer than the time-out. */
   measure(): Promise<void> {
-    this.#asking ??= this.#measure().finally(() => {
-      this.#asking = undefined
+    this.#measuring ??= this.#measure().finally(() => {
+      this.#measuring = undefined
     })
-    return this.#asking
+    return this.#measuring
+  }
+
+  /** Free bytes of a medium now, or as it told last; 0 where it never did. Never takes longer than the time-out. */
+  async freeBytesOf(name: string): Promise<number> {
+    await this.measure()
+    const freeBytes = this.figures.freeBytes.get(name) ?? 0
+    return Number.isFinite(freeBytes) ? freeBytes : 0
   }
 
   reserve(sizeBytes: number): ((isStored?: boolean) => void) | undefined {
@@ -122,28 +140,45 @@ export class SpaceWatch implements WriteSpace {
       isHeld = false
       this.#reservedBytes -= sizeBytes
       // What was only announced takes no room: who announces much and sends nothing must not stop the writes of others.
-      if (isStored) this.#spentBytes += sizeBytes
+      if (isStored) for (const medium of this.#media) medium.spentBytes += sizeBytes
     }
   }
 
-  #hasRoom({ isLow, takesBodies, freeBytes, minFreeBytes }: MediumState, sizeBytes: number): boolean {
+  #hasRoom({ isLow, takesBodies, freeBytes, minFreeBytes, spentBytes }: MediumState, sizeBytes: number): boolean {
     if (isLow) return false
-    return !takesBodies || freeBytes - this.#reservedBytes - this.#spentBytes - sizeBytes >= minFreeBytes
+    return !takesBodies || freeBytes - this.#reservedBytes - spentBytes - sizeBytes >= minFreeBytes
   }
 
   async #measure(): Promise<void> {
-    this.#askedAtMs = (this.#options.now ?? Date.now)()
-    const spentBefore = this.#spentBytes
-    for (const medium of this.#media) {
-      try {
-        const capacity = await medium.capacity()
-        if (capacity !== undefined) this.#judge(medium, capacity)
-      } catch (error) {
-        this.#options.onError?.(error)
-      }
+    const { now = Date.now, timeoutMs = 2_000, onError } = this.#options
+    this.#askedAtMs = now()
+    const idle = this.#media.filter(({ asking }) => asking === undefined)
+    for (const medium of idle) {
+      medium.asking = this.#ask(medium).finally(() => {
+        medium.asking = undefined
+      })
     }
-    // What is written while the media are asked may be in the answer or not.
-    this.#spentBytes -= spentBefore
+    let timer: NodeJS.Timeout | undefined
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs)
+    })
+    await Promise.race([Promise.all(idle.map(({ asking }) => asking)), timeout])
+    clearTimeout(timer)
+    for (const { name, asking } of idle) {
+      if (asking !== undefined) onError?.(new Error(`the free space of the ${name} is not told: no answer`))
+    }
+  }
+
+  async #ask(medium: MediumState): Promise<void> {
+    const spentBefore = medium.spentBytes
+    try {
+      const capacity = await medium.capacity()
+      if (capacity !== undefined) this.#judge(medium, capacity)
+    } catch (error) {
+      this.#options.onError?.(error)
+    }
+    // What is written while the medium is asked may be in the answer or not.
+    medium.spentBytes -= spentBefore
   }
 
   #judge(medium: MediumState, { freeBytes, totalBytes }: Capacity): void {

@@ -97,7 +97,7 @@ async function count(metadata: MetadataStore, tags: readonly number[]): Promise<
 /** Registers what is read from the parts of a running server whenever metrics are asked for. */
 export function watchDeployment(
   metrics: Metrics,
-  { metadata, engine, blobs, space }: Deployment,
+  { metadata, engine, space }: Deployment,
   { listener, sweeper }: { readonly listener: Listener; readonly sweeper: Sweeper },
 ): void {
   const gauges: readonly (readonly [name: string, help: string, read: () => number | Promise<number>])[] = [
@@ -123,8 +123,8 @@ export function watchDeployment(
     ['connections', 'Open connections.', () => listener.stats.connections],
     ['connections_refused', 'Connections refused since the start.', () => listener.stats.refused],
     ['tls_failures', 'Failed TLS handshakes since the start.', () => listener.stats.tlsFailures],
-    ['blob_free_bytes', 'Free space of the blob store.', async () => (await blobs.capacity())?.freeBytes ?? 0],
-    ['metadata_free_bytes', 'Free space of the metadata store.', async () => (await metadata.capacity()).freeBytes],
+    ['blob_free_bytes', 'Free space of the blob store.', () => space.freeBytesOf('objects')],
+    ['metadata_free_bytes', 'Free space of the metadata store.', () => space.freeBytesOf('metadata')],
     ['storage_full', '1 while writes are refused for lack of space.', () => Number(space.figures.isLow)],
     ['writes_refused_for_space', 'Writes refused for lack of space since the start.', () => space.figures.refused],
   ]
