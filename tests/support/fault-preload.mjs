@@ -101,7 +101,7 @@ function recordAll(path) {
 const real = { ...fs.promises }
 const pathOfHandle = new WeakMap()
 
-const isCreating = (flags) => typeof flags === 'string' && /[wax]/.test(flags)
+const isCreating = (flags) => (typeof flags === 'string' ? /[wax]/.test(flags) : (flags & fs.constants.O_CREAT) !== 0)
 
 fs.promises.open = async (path, flags, mode) => {
   const place = resolve(String(path))
@@ -132,10 +132,20 @@ const realHandles = Object.fromEntries(
   ['read', 'write', 'writev', 'writeFile', 'sync', 'datasync', 'close'].map((name) => [name, handles[name]]),
 )
 
-/** Writes the first half of what is to be written, at once. */
-function writeHalf(descriptor, name, given, position) {
+/** Writes the first half of what is to be written, at once; `rest` is offset, length and position, with `writev` the position. */
+function writeHalf(descriptor, name, given, rest) {
+  const [offset = 0, length, position] =
+    name === 'write' && typeof rest[0] === 'number' ? rest : [0, undefined, rest[0]]
   const all = Buffer.concat(name === 'writev' ? given : [Buffer.from(given)])
-  fs.writeSync(descriptor, all, 0, all.length >> 1, typeof position === 'number' ? position : null)
+  const half = all.subarray(offset, offset + ((length ?? all.length - offset) >> 1))
+  if (typeof position !== 'number') {
+    fs.writeSync(descriptor, half, 0, half.length, null)
+    return
+  }
+  // By a descriptor of its own: half a direct write is not aligned.
+  const own = fs.openSync(`/proc/self/fd/${descriptor}`, 'r+')
+  fs.writeSync(own, half, 0, half.length, position)
+  fs.closeSync(own)
 }
 
 /** Before and in the middle of a write: what was begun may be half there. */
@@ -144,7 +154,7 @@ for (const name of ['write', 'writev', 'writeFile']) {
     const path = pathOfHandle.get(this)
     if (path !== undefined) {
       step('write', path)
-      step('write', path, 'half', () => writeHalf(this.fd, name, given, rest[0]))
+      step('write', path, 'half', () => writeHalf(this.fd, name, given, rest))
     }
     return await realHandles[name].call(this, given, ...rest)
   }

@@ -116,7 +116,7 @@ async function writeBlob(
   const hasher = new BodyHasher(body, wantsMd5)
   let writer: BlobWriter | undefined
   try {
-    writer = await context.blobs.create(formatId(blobId))
+    writer = await context.blobs.create(formatId(blobId), sealedBytes)
     await pump(body, hasher, sealer, { writer, space: context.space })
     const digests = hasher.finish()
     await writer.sync()

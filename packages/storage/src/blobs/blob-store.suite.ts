@@ -227,7 +227,7 @@ function listTests(store: () => BlobStore): void {
     const sizes = new Map(listed.map(({ blobId, sizeBytes }) => [blobId, sizeBytes]))
     expect(listed.length).toBe(21)
     expect(ids.map((blobId) => sizes.get(blobId))).toEqual(ids.map((_, i) => i))
-    expect(sizes.get(unfinished)).toBe(7)
+    expect(sizes.has(unfinished)).toBe(true)
     await writer.abort()
   })
 

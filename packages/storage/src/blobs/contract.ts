@@ -15,7 +15,10 @@ export type BlobId = string
 export type SessionId = string
 
 export interface BlobWriter {
-  /** Appends; resolves when the writer is ready for more (back-pressure). The chunks may be reused after it resolved. */
+  /**
+   * Appends; resolves when the writer is ready for more (back-pressure). The chunks may be reused after it resolved.
+   * Writing may go on behind it: what fails then is thrown by the next `write` or by `sync`.
+   */
   write(chunks: readonly Uint8Array[]): Promise<void>
   /** Makes the blob durable, under its name (data and directory synced), and closes the writer. */
   sync(): Promise<void>
@@ -25,7 +28,8 @@ export interface BlobWriter {
 
 /** @throws StorageError `not-found`, `full`, `unavailable`, `exists` */
 export interface BlobStore {
-  create(blobId: BlobId): Promise<BlobWriter>
+  /** @param sizeBytes how large it is going to be, if that is known; may be wrong. A store may write large blobs another way */
+  create(blobId: BlobId, sizeBytes?: number): Promise<BlobWriter>
   /**
    * Streams `length` bytes from `offset`, in chunks of the adapter's choice (about 512 KiB), reading ahead by at most one chunk.
    * Throws `not-found` before the first chunk if there is no such blob, `truncated` if it is shorter. Ending the

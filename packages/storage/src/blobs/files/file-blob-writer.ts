@@ -6,10 +6,10 @@
  */
 
 import type { FileHandle } from 'node:fs/promises'
-import { syncDirectory } from '../../durable-directory.ts'
 import { StorageError } from '../../storage-error.ts'
 import type { BlobWriter } from '../contract.ts'
 import { type BlobFileSystem, blobErrorOf } from './file-system.ts'
+import { syncBlob } from './sync-blob.ts'
 
 /** Most buffers of one `writev`: the kernel's IOV_MAX. */
 const maxBuffers = 1024
@@ -41,8 +41,7 @@ export class FileBlobWriter implements BlobWriter {
   async sync(): Promise<void> {
     const handle = this.#open()
     try {
-      // Together, so that a journalling file system can commit both at once.
-      await settleAll([handle.datasync(), syncDirectory(this.#fileSystem, this.#directory)])
+      await syncBlob(this.#fileSystem, handle, this.#directory)
     } catch (error) {
       throw blobErrorOf(error, 'cannot sync a blob')
     } finally {
@@ -91,11 +90,4 @@ function dropBytes(chunks: readonly Uint8Array[], count: number): Uint8Array[] {
   const partial = rest[0]
   if (partial !== undefined && left > 0) rest[0] = partial.subarray(left)
   return rest
-}
-
-/** Waits for all, then throws the first error: no call may still use a handle that is being closed. */
-async function settleAll(promises: readonly Promise<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(promises)) {
-    if (result.status === 'rejected') throw result.reason
-  }
 }

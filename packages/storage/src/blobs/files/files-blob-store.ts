@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from 'node:buffer'
-import { fstatSync } from 'node:fs'
+import { constants, fstatSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectoryDurably } from '../../durable-directory.ts'
@@ -13,7 +13,9 @@ import { StorageError } from '../../storage-error.ts'
 import { checkBlobId, isBlobId, isLowerHex, isSessionId } from '../blob-id.ts'
 import { checkRange } from '../blob-range.ts'
 import type { BlobId, BlobStore, BlobWriter, SessionId } from '../contract.ts'
+import { AlignedBuffers } from './aligned-buffers.ts'
 import { BlobDirectories } from './blob-directories.ts'
+import { DirectBlobWriter } from './direct-blob-writer.ts'
 import { FileBlobWriter } from './file-blob-writer.ts'
 import { type BlobFileSystem, blobErrorOf, nodeFileSystem, systemCodeOf } from './file-system.ts'
 
@@ -21,6 +23,23 @@ import { type BlobFileSystem, blobErrorOf, nodeFileSystem, systemCodeOf } from '
 const chunkBytes = 512 * 1024
 
 const fileMode = 0o600
+
+/** Blobs from this size on are written past the page cache: as much as a part of an upload has at most clients. */
+const defaultDirectBytes = 4 * 1024 * 1024
+
+/** The buffers of all direct writes: as many as threads wait for the medium, and some that are being filled. */
+const writeBuffers = { count: 16, sizeBytes: 1024 * 1024 }
+
+/** Absent where the system has no direct writes. */
+const directFlags: number | undefined =
+  constants.O_DIRECT === undefined
+    ? undefined
+    : constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_DIRECT
+
+export interface FilesBlobStoreOptions {
+  /** Blobs that are announced with this size are written past the page cache; `Infinity`: none. */
+  readonly directBytes?: number
+}
 
 /**
  * Opens the store in `root`, which is made (mode 0700) if it is missing.
@@ -30,13 +49,14 @@ const fileMode = 0o600
 export async function openFilesBlobStore(
   root: string,
   fileSystem: BlobFileSystem = nodeFileSystem,
+  options: FilesBlobStoreOptions = {},
 ): Promise<FilesBlobStore> {
   try {
     await makeDirectoryDurably(fileSystem, root)
   } catch (error) {
     throw blobErrorOf(error, `cannot open the blob store in ${root}`)
   }
-  return new FilesBlobStore(root, fileSystem)
+  return new FilesBlobStore(root, fileSystem, options.directBytes ?? defaultDirectBytes)
 }
 
 /** See {@link openFilesBlobStore}. */
@@ -44,20 +64,27 @@ export class FilesBlobStore implements BlobStore {
   readonly #root: string
   readonly #fileSystem: BlobFileSystem
   readonly #directories: BlobDirectories
+  readonly #directBytes: number
+  /** Made for the first large blob; `null` once it is known that this file system or runtime has no direct writes. */
+  #buffers: AlignedBuffers | null | undefined
 
   /** @internal Use {@link openFilesBlobStore}. */
-  constructor(root: string, fileSystem: BlobFileSystem) {
+  constructor(root: string, fileSystem: BlobFileSystem, directBytes: number) {
     this.#root = root
+    this.#directBytes = directBytes
     this.#fileSystem = fileSystem
     this.#directories = new BlobDirectories(root, fileSystem)
   }
 
-  async create(blobId: BlobId): Promise<BlobWriter> {
+  async create(blobId: BlobId, sizeBytes = 0): Promise<BlobWriter> {
     const path = this.#directories.pathOf(blobId)
+    const directory = this.#directories.directoryOf(blobId)
     try {
       await this.#directories.ensureFor(blobId)
-      const handle = await this.#createFile(blobId, path)
-      return new FileBlobWriter(this.#fileSystem, handle, path, this.#directories.directoryOf(blobId))
+      const buffers = sizeBytes >= this.#directBytes ? this.#directBuffers() : undefined
+      const direct = buffers && (await this.#createDirectly(blobId, path))
+      if (direct && buffers) return new DirectBlobWriter(this.#fileSystem, direct, { path, directory }, buffers)
+      return new FileBlobWriter(this.#fileSystem, await this.#createFile(blobId, path, 'wx'), path, directory)
     } catch (error) {
       throw blobErrorOf(error, 'cannot create a blob')
     }
@@ -146,13 +173,37 @@ export class FilesBlobStore implements BlobStore {
     }
   }
 
-  async #createFile(blobId: BlobId, path: string): Promise<FileHandle> {
+  async #createFile(blobId: BlobId, path: string, flags: string | number): Promise<FileHandle> {
     try {
-      return await this.#fileSystem.open(path, 'wx', fileMode)
+      return await this.#fileSystem.open(path, flags, fileMode)
     } catch (error) {
       if (systemCodeOf(error) !== 'ENOENT') throw error
       await this.#directories.ensureAgainFor(blobId)
-      return await this.#fileSystem.open(path, 'wx', fileMode)
+      return await this.#fileSystem.open(path, flags, fileMode)
+    }
+  }
+
+  #directBuffers(): AlignedBuffers | undefined {
+    if (directFlags === undefined || this.#buffers === null) return undefined
+    try {
+      this.#buffers ??= new AlignedBuffers(writeBuffers.count, writeBuffers.sizeBytes)
+      return this.#buffers
+    } catch {
+      this.#buffers = null
+      return undefined
+    }
+  }
+
+  /** A file for direct writes; `undefined` where the file system refuses to have any. */
+  async #createDirectly(blobId: BlobId, path: string): Promise<FileHandle | undefined> {
+    try {
+      return await this.#createFile(blobId, path, directFlags ?? 'wx')
+    } catch (error) {
+      if (systemCodeOf(error) !== 'EINVAL') throw error
+      this.#buffers = null
+      // Linux makes the file before it refuses the flag.
+      await this.#fileSystem.unlink(path).catch(() => undefined)
+      return undefined
     }
   }
 

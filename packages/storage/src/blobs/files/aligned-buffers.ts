@@ -1,0 +1,43 @@
+/**
+ * A bounded pool of page-aligned buffers, as direct writes need them (ADR 19). JavaScript cannot ask for aligned memory, but
+ * the memory of WebAssembly is made of whole pages on every runtime; pages that were never used take no room.
+ *
+ * The pool holds sealed bytes only, so nothing in it has to be wiped.
+ *
+ * @module
+ */
+
+/** What the memory, the length and the place of a direct write are multiples of: no medium in use wants more. */
+export const alignmentBytes = 4096
+
+/** The types of the platform leave it out, for it is no part of ECMAScript; both runtimes have it. */
+declare const WebAssembly: {
+  readonly Memory: new (pages: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer }
+}
+
+const wasmPageBytes = 65_536
+
+/** Hands out buffers of one size; who finds none waits for one to come back. */
+export class AlignedBuffers {
+  readonly #free: Buffer[] = []
+  readonly #waiting: ((buffer: Buffer) => void)[] = []
+
+  /** @throws RangeError where the address space is too small for it */
+  constructor(count: number, sizeBytes: number) {
+    const pages = Math.ceil((count * sizeBytes) / wasmPageBytes)
+    const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages })
+    for (let i = count - 1; i >= 0; i -= 1) this.#free.push(Buffer.from(buffer, i * sizeBytes, sizeBytes))
+  }
+
+  /** A buffer with any content. It has to be given back. */
+  take(): Promise<Buffer> {
+    const buffer = this.#free.pop()
+    return buffer ? Promise.resolve(buffer) : new Promise((resolve) => void this.#waiting.push(resolve))
+  }
+
+  give(buffer: Buffer): void {
+    const next = this.#waiting.shift()
+    if (next) next(buffer)
+    else this.#free.push(buffer)
+  }
+}
