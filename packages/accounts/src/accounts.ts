@@ -87,7 +87,7 @@ export class Accounts {
    */
   async lookup(accessKeyId: string): Promise<Credential | undefined> {
     if (isSameText(accessKeyId, this.#rootPrincipal.accessKeyId)) {
-      return { principal: this.#rootPrincipal, secret: Uint8Array.from(this.#rootSecret) }
+      return { principal: this.#rootPrincipal, secret: new Uint8Array(this.#rootSecret) }
     }
     if (!isAccessKeyIdShape(accessKeyId)) return undefined
     const key = accessKeyKey.encode(accessKeyId)
@@ -105,7 +105,7 @@ export class Accounts {
     const isRootAccount = cached.accountId === this.rootAccountId
     return {
       principal: { accountId: cached.accountId, accessKeyId, isRootAccount },
-      secret: Uint8Array.from(cached.secret),
+      secret: new Uint8Array(cached.secret),
     }
   }
 

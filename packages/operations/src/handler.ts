@@ -15,7 +15,7 @@ import {
   type S3Operation,
   sseHeaders,
 } from '@strongroom/s3'
-import { parseQuery, SigningKeyCache, withHoistedHeaders } from '@strongroom/sigv4'
+import { ClaimCache, parseQuery, SigningKeyCache, withHoistedHeaders } from '@strongroom/sigv4'
 import { type Authenticated, type AuthenticateOptions, authenticate } from './authenticate.ts'
 import { authorise } from './authorise.ts'
 import type { Call, Context, Operation, Reply } from './call.ts'
@@ -67,7 +67,7 @@ export function createS3Handler(options: S3HandlerOptions): S3Handler {
     authentication: {
       accounts,
       signingKeys: new SigningKeyCache(),
-      authorization: { regions: [region, ...(options.otherRegions ?? [])], now },
+      authorization: { regions: [region, ...(options.otherRegions ?? [])], now, claims: new ClaimCache() },
     },
   }
   return async (request) => {

@@ -6,6 +6,7 @@
  */
 
 import type { SignableRequest } from './canonical-request.ts'
+import type { ClaimCache, StandingClaim } from './claim-cache.ts'
 import { type CredentialScope, isScopeDate, parseTimestamp } from './credential-scope.ts'
 import { invalidArgument, SigV4Error, type SigV4ErrorCode } from './sigv4-error.ts'
 
@@ -16,6 +17,8 @@ export interface ParsedAuthorization {
   readonly scope: CredentialScope
   /** Lower case, in the order of the claim. */
   readonly signedHeaders: readonly string[]
+  /** The same names. */
+  readonly signedNames: ReadonlySet<string>
   /** 64 lower-case hexadecimal digits. */
   readonly signature: string
   /** `yyyymmddThhmmssZ`, as it goes into the string to sign. */
@@ -33,6 +36,8 @@ export interface AuthorizationOptions {
   readonly services?: readonly string[]
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number
+  /** Remembers claims in headers; of these regions and services only. Default: nothing does. */
+  readonly claims?: ClaimCache
 }
 
 /** Longest life of a presigned URL, in seconds. */
@@ -74,8 +79,8 @@ export function parseAuthorization(
 }
 
 function parseHeader(header: string, request: SignableRequest, options: AuthorizationOptions): ParsedAuthorization {
-  const fields = authorizationFields(header)
-  const { accessKeyId, scope } = parseCredential(fields.credential, 'header', options)
+  const { claim, signature } = readHeader(header, options)
+  const { scope } = claim
   const { timestamp, timeMs } = requestTime(request)
   const nowMs = (options.now ?? Date.now)()
   if (Math.abs(nowMs - timeMs) > maxClockSkewMs) throw skewed(timestamp, nowMs)
@@ -90,16 +95,35 @@ function parseHeader(header: string, request: SignableRequest, options: Authoriz
   }
   return {
     kind: 'header',
-    accessKeyId,
+    accessKeyId: claim.accessKeyId,
     scope,
-    signedHeaders: parseSignedHeaders(fields.signedHeaders, 'header'),
-    signature: parseSignature(fields.signature),
+    signedHeaders: claim.signedHeaders,
+    signedNames: claim.signedNames,
+    signature: parseSignature(signature),
     timestamp,
     payloadHash,
     securityToken: singleHeader(request, 'x-amz-security-token'),
   }
 }
 
+/** All but the signature is the same in every request of a client: it is parsed once. */
+function readHeader(
+  header: string,
+  options: AuthorizationOptions,
+): { readonly claim: StandingClaim; readonly signature: string } {
+  const end = header.lastIndexOf(',')
+  const last = header.slice(end + 1).trim()
+  const isSignatureLast = last.startsWith(signatureField)
+  const known = isSignatureLast ? options.claims?.get(header.slice(0, end)) : undefined
+  if (known !== undefined) return { claim: known, signature: last.slice(signatureField.length) }
+  const fields = authorizationFields(header)
+  const { accessKeyId, scope } = parseCredential(fields.credential, 'header', options)
+  const claim = { accessKeyId, scope, ...parseSignedHeaders(fields.signedHeaders, 'header') }
+  if (isSignatureLast) options.claims?.set(header.slice(0, end), claim)
+  return { claim, signature: fields.signature }
+}
+
+const signatureField = 'Signature='
 const needsThree = 'the authorization header requires three components: Credential, SignedHeaders, and Signature.'
 
 function authorizationFields(header: string): { credential: string; signedHeaders: string; signature: string } {
@@ -167,7 +191,7 @@ function parsePresigned(
   return {
     kind: 'query',
     ...parsed,
-    signedHeaders: parseSignedHeaders(signedHeaders, 'query'),
+    ...parseSignedHeaders(signedHeaders, 'query'),
     signature: parseSignature(signature),
     timestamp,
     payloadHash:
@@ -253,17 +277,21 @@ function slashBefore(text: string, end: number): number {
   return end <= 0 ? -1 : text.lastIndexOf('/', end - 1)
 }
 
-function parseSignedHeaders(list: string, kind: 'header' | 'query'): readonly string[] {
+function parseSignedHeaders(
+  list: string,
+  kind: 'header' | 'query',
+): Pick<ParsedAuthorization, 'signedHeaders' | 'signedNames'> {
   const names = list.split(';', maxSignedHeaders + 1)
   const areNames = names.length <= maxSignedHeaders && names.every((name) => name !== '' && name === name.toLowerCase())
-  if (!areNames || new Set(names).size !== names.length) {
+  const signedNames = new Set(names)
+  if (!areNames || signedNames.size !== names.length) {
     throw malformed(
       kind,
       'SignedHeaders',
       'SignedHeaders must be a list of header names in lower case, separated by ";".',
     )
   }
-  return names
+  return { signedHeaders: names, signedNames }
 }
 
 function parseSignature(signature: string): string {

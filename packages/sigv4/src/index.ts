@@ -28,6 +28,7 @@ export {
   stringToSign,
 } from './canonical-request.ts'
 export type { ChunkSigning } from './chunk-signature.ts'
+export { ClaimCache, type StandingClaim } from './claim-cache.ts'
 export { type CredentialScope, formatScope, formatTimestamp, parseTimestamp } from './credential-scope.ts'
 export { withHoistedHeaders } from './hoisted-headers.ts'
 export { PayloadCheck, type PayloadMode, parsePayloadMode } from './payload.ts'

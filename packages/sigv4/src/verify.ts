@@ -43,7 +43,7 @@ export function verifySignature(parsed: ParsedAuthorization, request: SignableRe
 }
 
 function checkSignedHeaders(parsed: ParsedAuthorization, request: SignableRequest): void {
-  const signed = new Set(parsed.signedHeaders)
+  const signed = parsed.signedNames
   const missing: string[] = signed.has('host') ? [] : ['host']
   for (const name in request.headers) {
     if (!name.startsWith('x-amz-') || signed.has(name) || needNoSignature.has(name)) continue
