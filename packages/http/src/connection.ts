@@ -172,6 +172,8 @@ export class TrackedConnection implements Connection {
       case 'linger':
         return age >= limits.lingerMs ? 'linger' : undefined
       case 'idle':
+        // After `Connection: close`. Node closes by itself; Bun ends our side and waits for a client that may never end its own.
+        if (this.socket?.writableEnded) return age >= limits.lingerMs ? 'linger' : undefined
         if ((this.socket?.bytesRead ?? 0) !== this.#readMark) this.#enter('header', now)
         else if (age >= limits.idleTimeoutMs) return 'idle'
         return undefined

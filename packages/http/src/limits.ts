@@ -18,7 +18,10 @@ export interface ListenerLimits {
   readonly bodyStallMs: number
   /** Without the client taking a byte of the response, plus as long again for each 256 KiB it has waiting. Default 60,000. */
   readonly responseStallMs: number
-  /** How long the rest of a refused body is read and thrown away, so that the client sees the answer. Default 5,000. */
+  /**
+   * How long a connection whose last answer is out waits for the client to end it; the rest of a refused body is read and thrown
+   * away meanwhile, so that the client sees the answer. Default 5,000.
+   */
   readonly lingerMs: number
   /** Request line and headers, in bytes. Default 16,384. */
   readonly headerBytes: number

@@ -153,6 +153,26 @@ describe('time-outs', () => {
   })
 })
 
+describe('a client that asked for the connection to be closed and neither reads nor ends it', () => {
+  it.each([2, 3_000_000])(
+    'is dropped soon after an answer of %i bytes, and not at the idle time-out',
+    async (sizeBytes) => {
+      const { port, listener } = await startListener(
+        (_request, response) => {
+          response.end(Buffer.alloc(sizeBytes))
+        },
+        { limits: { lingerMs: 50, idleTimeoutMs: 60_000 } },
+      )
+      const client = await tlsClient(port)
+      client.socket.on('error', () => undefined)
+      client.socket.pause()
+      client.write(`GET / HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`)
+      await expect.poll(() => listener.stats.connections, { timeout: 4_000 }).toBe(0)
+      client.destroy()
+    },
+  )
+})
+
 describe('drain', () => {
   it('finishes the request in flight, closes idle connections at once and refuses new ones', async () => {
     let release: () => void = () => undefined
