@@ -103,5 +103,5 @@ describe('optional modules', () => {
     } finally {
       await rm(directory, { recursive: true })
     }
-  }, 60_000)
+  }, 180_000)
 })

@@ -61,7 +61,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
-describe("MinIO's data keys", { timeout: 60_000 }, () => {
+describe("MinIO's data keys", { timeout: 180_000 }, () => {
   it('open over mTLS through a key service that has the keys of KES', async () => {
     const kes = await KesService.start()
     const server = await startServer({ args: kes.flags, defaultKey: 'minio-default' })
@@ -121,7 +121,7 @@ describe("MinIO's data keys", { timeout: 60_000 }, () => {
   })
 })
 
-describe('keys of KES', { timeout: 60_000 }, () => {
+describe('keys of KES', { timeout: 180_000 }, () => {
   it('are copied to another store and back by one command each, byte for byte', async () => {
     const at = (name: string): string => join(directory, name)
     await fillKeyDirectory(at('from'))

@@ -76,7 +76,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
-describe('keys in Vault', { timeout: 60_000 }, () => {
+describe('keys in Vault', { timeout: 180_000 }, () => {
   it('are not needed for starting, and the default key is made as soon as Vault can be used', async () => {
     expect(outcome(await server.raw.send({ method: 'PUT', bucket }))).toBe('200')
     expect(outcome(await put('plain', {}))).toBe('200')

@@ -120,7 +120,7 @@ describe('the memory of a server whose clients have gone', () => {
       await program.stop()
       await rm(base, { recursive: true })
     }
-  }, 90_000)
+  }, 180_000)
 })
 
 /** Writes and reads, also with errors; what must not be found after it. */

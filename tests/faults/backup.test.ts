@@ -90,7 +90,7 @@ class Writer {
   }
 }
 
-it('of a running server by the documented commands reads back elsewhere', { timeout: 90_000 }, async () => {
+it('of a running server by the documented commands reads back elsewhere', { timeout: 180_000 }, async () => {
   base = await mkdtemp(join(tmpdir(), 'strongroom-backup-'))
   const [data, backup, restored] = [join(base, 'data'), join(base, 'backup'), join(base, 'elsewhere')]
   const running = await FaultServer.start(data)

@@ -68,7 +68,7 @@ if (isEnding(endingInFull)) {
   })
 } else {
   describe('the crash matrix, some steps', () => {
-    it.each(picked)('%s, ended by %s', { timeout: 60_000 }, async (title, ending, choose) => {
+    it.each(picked)('%s, ended by %s', { timeout: 180_000 }, async (title, ending, choose) => {
       const outcome = await campaign.run(operation(title), ending, choose)
       expect(outcome.old + outcome.new + outcome.partial).toBe(choose(outcome.steps).length)
     })

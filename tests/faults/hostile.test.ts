@@ -394,7 +394,7 @@ describe('an upload', () => {
     expect(await complete(Array.from({ length: 20_000 }, () => '1'))).toBe('MalformedXML')
     const aborted = await client.send({ method: 'DELETE', bucket, name, query: { uploadId } })
     expect(aborted.status).toBe(204)
-  }, 60_000)
+  }, 180_000)
 })
 
 describe('after all of it', () => {
@@ -409,5 +409,5 @@ describe('after all of it', () => {
     expect(await program.stop()).toBe(0)
     const check = await run(['fsck', '--verify-data', '--data', data])
     expect([check.code, check.error]).toEqual([0, ''])
-  }, 60_000)
+  }, 180_000)
 })

@@ -34,7 +34,7 @@ async function startFromNode(): Promise<Program> {
   return program
 }
 
-describe('a server that was started by Node.js', { timeout: 60_000 }, () => {
+describe('a server that was started by Node.js', { timeout: 180_000 }, () => {
   it('stops when it is asked to', async () => {
     const started = await startFromNode()
     expect(await started.stop()).toBe(0)

@@ -99,7 +99,7 @@ async function beginUpload(port: number): Promise<{ finish(): Promise<number | u
   }
 }
 
-describe('strongroom server', { timeout: 60_000 }, () => {
+describe('strongroom server', { timeout: 180_000 }, () => {
   it('makes everything on the first start and reuses it on the second', async () => {
     const first = await start()
     expect(await fetchText(first.port, '/minio/health/live')).toMatch(/^200/)
@@ -246,7 +246,7 @@ describe('strongroom server', { timeout: 60_000 }, () => {
   })
 })
 
-describe('the command line', { timeout: 60_000 }, () => {
+describe('the command line', { timeout: 180_000 }, () => {
   it('works the same on a running server and on a stopped data directory', async () => {
     const server = await start()
     expect(await run(['key', 'create', 'invoices', '--data', data])).toEqual({

@@ -80,7 +80,7 @@ describe('listObjects', () => {
         await store.put(`gone/${String(i).padStart(5, '0')}`, [recordOf(1, { kind: 'delete-marker' })])
       }
       for (const name of ['above', 'gone/x', 'later/x']) await store.put(name, [recordOf(1)])
-    }, 60_000)
+    }, 180_000)
 
     /** All of a listing, and how many records its dearest page read. */
     const follow = async (range: Pick<ListObjectsInput, 'delimiter'>) => {

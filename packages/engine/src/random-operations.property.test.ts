@@ -194,7 +194,7 @@ describe('the engine', () => {
       }),
       { numRuns: 20 },
     )
-  }, 60_000)
+  }, 180_000)
 })
 
 async function expectNothingLeft({ metadata, blobs }: TestEngine): Promise<void> {

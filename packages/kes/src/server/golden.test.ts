@@ -66,7 +66,7 @@ it('describes and HMACs with every stored value as KES does, and says 502 where 
     const mac = await send('PUT', `/v1/key/hmac/v${at}`, { message: Buffer.from('Hello World').toString('base64') })
     expect({ status: mac.status, body: mac.body }).toEqual({ status: hmac.status, body: hmac.body })
   }
-}, 60_000)
+}, 180_000)
 
 it('decrypts, and refuses to, as KES does', async () => {
   const { send } = await serve(keys.map(({ name, stored }) => [name, stored] as const))
@@ -82,7 +82,7 @@ it('decrypts, and refuses to, as KES does', async () => {
     if (status === 200) expect(member(answer, 'plaintext')).toBe(plaintext)
     else expect(answer.body).toBe('{"message":"decryption failed: ciphertext is not authentic"\n}')
   }
-}, 60_000)
+}, 180_000)
 
 it('takes every request that KES’s SDK sends', async () => {
   const { port } = await startTestServer()
@@ -101,4 +101,4 @@ it('takes every request that KES’s SDK sends', async () => {
     if (answer.status !== null)
       expect(answer.body, `${method} ${path}`).not.toMatch(/invalid request body|page not found/)
   }
-}, 60_000)
+}, 180_000)
