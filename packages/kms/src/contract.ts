@@ -106,6 +106,11 @@ export interface KeyStore {
   get(name: string): Promise<Uint8Array>
   /** Where the store has a window of recovery, the entry can be recovered in it; until then its name stays taken. */
   delete(name: string): Promise<void>
+  /**
+   * Stores that can do it in one step only: puts another value in the place of an entry, or makes it. For markers, never for
+   * keys. Durable when it resolves; at no moment is there nothing, or a part.
+   */
+  replace?(name: string, value: Uint8Array): Promise<void>
   /** Stores with a window of recovery only: removes an entry for good, deleted before or not. */
   purge?(name: string): Promise<void>
   /** Stores with a window of recovery only: brings a deleted entry back. `key-not-found` when there is none. */

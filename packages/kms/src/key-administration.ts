@@ -10,7 +10,7 @@ import type { KeyAlgorithm, KeyDescription, KeyName, KeyStore, KeyVersion } from
 import { deletionEntryName, entryShape, isEntryName, markerEntryName, versionEntryName } from './entry-name.ts'
 import { formatKeyMarker, keyFamily, type MarkerMeaning, parseKeyMarker } from './key-marker.ts'
 import { isKeyName, parseKeyPattern } from './key-name.ts'
-import { purgeKey, recoverKey } from './key-recovery.ts'
+import { isClaim, purgeKey, recoverKey, replaceEntry } from './key-recovery.ts'
 import { checkUsable } from './key-state.ts'
 import { KmsError } from './kms-error.ts'
 import { describeLoadedKey, getEntry, keyNotFound, type LoadedKey, markerApplies } from './loaded-key.ts'
@@ -146,14 +146,14 @@ export class KeyAdministration {
   /** Brings a deleted key back, unless it is being made anew or purged here at this moment. */
   recover(name: KeyName): Promise<KeyDescription> {
     return this.#change(name, async () => {
-      await recoverKey(this.#options.store, name)
+      await recoverKey(this.#options.store, name, this.#options.now)
       return this.useFresh(name, describeLoadedKey)
     })
   }
 
   /** In turn with what would bring the key to life, so that a living key is never taken for the rest of a deleted one. */
   purge(name: KeyName): Promise<void> {
-    return this.#change(name, () => purgeKey(this.#options.store, name))
+    return this.#change(name, () => purgeKey(this.#options.store, name, this.#options.now))
   }
 
   /** Names of keys that match; entries that are versions or markers are told by their values, not by their names. */
@@ -261,8 +261,7 @@ export class KeyAdministration {
           `'${entry}' is a key of its own, so key '${name}' cannot be ${meaning === 'scheduled' ? 'scheduled for deletion' : 'locked'}`,
         )
       }
-      await this.#removeMarker(entry)
-      await this.#options.store.create(entry, value)
+      await replaceEntry(this.#options.store, entry, value)
     }
   }
 
@@ -272,8 +271,8 @@ export class KeyAdministration {
     const value = await getEntry(this.#options.store, entry)
     const later = value === undefined ? undefined : parseKeyMarker(value)
     if (markerApplies(later, family) && later.atMs > this.#options.now()) {
-      await this.#removeMarker(entry)
-      await this.#mark(name, 'scheduled', family)
+      const due = formatKeyMarker({ meaning: 'scheduled', family, atMs: this.#options.now() })
+      await replaceEntry(this.#options.store, entry, due)
     }
     try {
       await this.#mark(name, 'deleting', family)
@@ -296,7 +295,8 @@ export class KeyAdministration {
 
   async #deleteMarker(entry: string): Promise<number> {
     const value = await getEntry(this.#options.store, entry)
-    if (value === undefined || parseKeyMarker(value) === undefined) return 0
+    const marker = value === undefined ? undefined : parseKeyMarker(value)
+    if (marker === undefined || isClaim(marker, this.#options.now())) return 0
     return this.#removeMarker(entry)
   }
 

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { KeyStore } from './contract.ts'
+import { formatKeyMarker } from './key-marker.ts'
 import { KeyService } from './key-service.ts'
 import { MemoryKeyStore } from './keystores/memory-key-store.ts'
 import { KmsError } from './kms-error.ts'
+import { formatStoredKey } from './stored-key.ts'
+import { timestampFromMs } from './timestamp.ts'
 
 /** Keeps what is deleted. `purge` destroys whatever has that name, as the engines of vendors do, once `gate` is open. */
 function recoverableStore(gate: () => Promise<void>): KeyStore {
@@ -51,6 +54,84 @@ describe('a key of many versions', () => {
     await keys.deleteKey('k')
     await keys.purgeKey('k')
     await expect(store.recover?.('k-v-300')).rejects.toMatchObject({ code: 'key-not-found' })
+    await keys.close()
+  })
+})
+
+/** A key of KES. */
+function plainKey(): Uint8Array {
+  const [key, hmacKey] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)]
+  return formatStoredKey({ algorithm: 'AES256', key, hmacKey, createdAt: timestampFromMs(0), createdBy: '' })
+}
+
+describe('a deleted key of its own that has the name of a version', () => {
+  const setUp = async () => {
+    const store = recoverableStore(async () => undefined)
+    const keys = new KeyService(store)
+    await keys.createKey('x')
+    await store.create('x-v-2', plainKey())
+    // Made behind the key of its own.
+    await keys.rotateKey('x')
+    await keys.deleteKey('x')
+    await keys.deleteKey('x-v-2')
+    return { store, keys }
+  }
+
+  it('is not purged along, and can be recovered', async () => {
+    const { store, keys } = await setUp()
+    await keys.purgeKey('x')
+    await expect(store.recover?.('x-v-3')).rejects.toMatchObject({ code: 'key-not-found' })
+    await expect(store.get('x-v-2')).rejects.toMatchObject({ code: 'key-not-found' })
+    expect(await keys.recoverKey('x-v-2')).toMatchObject({ name: 'x-v-2', state: 'enabled' })
+    await keys.close()
+  })
+
+  it('is recovered along: the versions behind it would not be found without it', async () => {
+    const { keys } = await setUp()
+    expect(await keys.recoverKey('x')).toMatchObject({ currentVersion: 3 })
+    expect(await keys.describeKey('x-v-2')).toMatchObject({ currentVersion: 1 })
+    await keys.close()
+  })
+})
+
+describe('two nodes over one key store', () => {
+  it('never purge a key that the other one recovers', async () => {
+    let open = (): void => undefined
+    let arrived = (): void => undefined
+    const opened = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    const isPurging = new Promise<void>((resolve) => {
+      arrived = resolve
+    })
+    const store = recoverableStore(async () => {
+      arrived()
+      await opened
+    })
+    const [one, other] = [new KeyService(store), new KeyService(store)]
+    await one.createKey('k')
+    await store.delete('k')
+    const purged = one.purgeKey('k')
+    await isPurging
+    await expect(other.recoverKey('k')).rejects.toMatchObject({ code: 'busy' })
+    open()
+    await purged
+    await expect(other.recoverKey('k')).rejects.toMatchObject({ code: 'key-not-found' })
+    expect(await other.createKey('k')).toMatchObject({ state: 'enabled' })
+  })
+
+  it('take over after ten minutes what one of them left', async () => {
+    const store = recoverableStore(async () => undefined)
+    let nowMs = Date.parse('2026-01-01T00:00:00Z')
+    const keys = new KeyService(store, { now: () => nowMs })
+    await keys.createKey('k')
+    await keys.deleteKey('k')
+    const left = formatKeyMarker({ meaning: 'deleting', family: '0'.repeat(32), atMs: nowMs })
+    await store.create('k-deletion', left)
+    await expect(keys.recoverKey('k')).rejects.toMatchObject({ code: 'busy' })
+    nowMs += 600_000
+    expect(await keys.recoverKey('k')).toMatchObject({ state: 'enabled' })
+    await expect(store.get('k-deletion')).rejects.toMatchObject({ code: 'key-not-found' })
     await keys.close()
   })
 })

@@ -1,60 +1,169 @@
 /**
  * Keys that were deleted from a store which keeps deleted entries for a while: bringing one back whole, or destroying what is
- * left of it. docs/formats/stored-keys.md says which entries a key has.
+ * left of it. docs/formats/stored-keys.md says which entries a key has. Of two nodes that do so with one key at the same
+ * moment one goes on: whoever makes the claim, an entry of the name that a scheduled deletion has while the key is there.
  *
  * @module
  */
-import type { KeyName, KeyStore } from './contract.ts'
-import { maxKeyVersion, versionEntryName } from './entry-name.ts'
+import type { KeyName, KeyStore, KeyVersion } from './contract.ts'
+import { deletionEntryName, maxKeyVersion, versionEntryName } from './entry-name.ts'
+import { formatKeyMarker, type KeyMarker, parseKeyMarker } from './key-marker.ts'
 import { KmsError } from './kms-error.ts'
 import { getEntry, keyNotFound } from './loaded-key.ts'
+import { parseStoredKey, zeroStoredKey } from './stored-key.ts'
+import { familyLength } from './stored-key-message.ts'
 
 /** Versions purged at most: a store need not say whether there was anything to purge. */
 const maxVersions = 10_000
 
+/** The family of no key. */
+const claimFamily = '0'.repeat(2 * familyLength)
+
+/** A claim older than this belongs to a node that died; in milliseconds. */
+const claimLastsMs = 600_000
+
+/** Whether a marker is a claim that may still be somebody's. */
+export function isClaim(marker: KeyMarker | undefined, nowMs: number): boolean {
+  return marker?.family === claimFamily && marker.meaning === 'deleting' && Math.abs(nowMs - marker.atMs) < claimLastsMs
+}
+
 /**
  * Brings a deleted key back: its later versions first, so that the key is never there without them. Asked again after a
- * crash it goes on where it stopped.
+ * crash it goes on where it stopped. A deleted key of its own with the name of a version comes back, too: without it what
+ * stands behind it could not be found.
  *
- * @throws KmsError `key-exists` when it is there, `key-not-found` when there is nothing to recover
+ * @throws KmsError `key-exists` when it is there, `key-not-found` when there is nothing to recover, `busy` when another node
+ * recovers or purges it
  */
-export async function recoverKey(store: KeyStore, name: KeyName): Promise<void> {
+export async function recoverKey(store: KeyStore, name: KeyName, now: () => number): Promise<void> {
   await mustBeAbsent(store, name)
   if (store.recover === undefined) throw keyNotFound(name)
   const recover = store.recover.bind(store)
-  for (let version = 2; version < maxKeyVersion; version++) {
-    const entry = versionEntryName(name, version)
-    await succeeds(() => recover(entry))
-    if (!(await exists(store, entry))) break
-  }
-  await recover(name)
+  await claimed(store, name, now, async () => {
+    for (let version = 2; version < maxKeyVersion; version++) {
+      const entry = versionEntryName(name, version)
+      const isRecovered = await succeeds(() => recover(entry))
+      const found = await lookAt(store, entry, version)
+      if (isRecovered && found === 'absent') throw notBackYet(entry)
+      if (found === 'absent') break
+    }
+    await recover(name)
+  })
 }
 
 /**
- * Destroys what is left of a deleted key, its first version last.
+ * Destroys what is left of a deleted key, its first version last. What only looks like a version of it by its name, a deleted
+ * key of its own that moved in from KES, stays as it was: a deleted entry says what it is only while it is recovered.
  *
- * @throws KmsError `key-exists` when the key is there: it has to be deleted first. `key-not-found` when nothing is left
+ * @throws KmsError `key-exists` when the key is there: it has to be deleted first. `key-not-found` when nothing is left,
+ * `busy` when another node recovers or purges it
  */
-export async function purgeKey(store: KeyStore, name: KeyName): Promise<void> {
+export async function purgeKey(store: KeyStore, name: KeyName, now: () => number): Promise<void> {
   await mustBeAbsent(store, name)
   if (store.purge === undefined) throw keyNotFound(name)
   const purge = store.purge.bind(store)
-  for (let version = 2; version <= maxVersions; version++) {
-    const entry = versionEntryName(name, version)
-    // What is there belongs to a key of its own, or deleting it has not come to an end.
-    if ((await exists(store, entry)) || !(await succeeds(() => purge(entry)))) break
+  await claimed(store, name, now, async () => {
+    for (let version = 2; version <= maxVersions; version++) {
+      if (!(await purgeVersion(store, versionEntryName(name, version), version, purge))) break
+    }
+    await purge(name)
+  })
+}
+
+/** Whether there may be a further one. */
+async function purgeVersion(
+  store: KeyStore,
+  entry: string,
+  version: KeyVersion,
+  purge: (entry: string) => Promise<void>,
+): Promise<boolean> {
+  let found = await lookAt(store, entry, version)
+  const wasDeleted = found === 'absent'
+  if (wasDeleted) {
+    // What cannot be recovered has no value any more: only its name is left.
+    if (!(await succeeds(async () => store.recover?.(entry)))) return succeeds(() => purge(entry))
+    found = await lookAt(store, entry, version)
+    if (found === 'absent') throw notBackYet(entry)
   }
-  await purge(name)
+  if (found === 'version') await purge(entry)
+  else if (wasDeleted) await store.delete(entry)
+  return true
+}
+
+const notBackYet = (entry: string): KmsError =>
+  new KmsError('busy', `'${entry}' was recovered, but the key store does not show it yet: ask again`)
+
+/** Does the work while no other node does such work with the key. */
+async function claimed(store: KeyStore, name: KeyName, now: () => number, work: () => Promise<void>): Promise<void> {
+  const isOurs = await claim(store, name, now())
+  try {
+    // Another one may have come to its end before the claim.
+    await mustBeAbsent(store, name)
+    await work()
+  } finally {
+    if (isOurs) await succeeds(() => removeEntry(store, deletionEntryName(name)))
+  }
+}
+
+/** `false` where a key from KES has the name of the claim, there or deleted: then it goes without. */
+async function claim(store: KeyStore, name: KeyName, nowMs: number): Promise<boolean> {
+  const entry = deletionEntryName(name)
+  const value = formatKeyMarker({ meaning: 'deleting', family: claimFamily, atMs: nowMs })
+  try {
+    await store.create(entry, value)
+    return true
+  } catch (error) {
+    if (!(error instanceof KmsError)) throw error
+    if (error.code === 'key-pending-deletion') return false
+    if (error.code !== 'key-exists') throw error
+  }
+  const existing = await getEntry(store, entry)
+  const marker = existing === undefined ? undefined : parseKeyMarker(existing)
+  existing?.fill(0)
+  if (existing !== undefined && marker === undefined) return false
+  if (marker === undefined || isClaim(marker, nowMs)) {
+    throw new KmsError('busy', `key '${name}' is being recovered or purged elsewhere`)
+  }
+  await replaceEntry(store, entry, value)
+  return true
+}
+
+/** Puts another value in the place of an entry: in one step where the store can. */
+export async function replaceEntry(store: KeyStore, entry: string, value: Uint8Array): Promise<void> {
+  if (store.replace !== undefined) return store.replace(entry, value)
+  await succeeds(() => removeEntry(store, entry))
+  await store.create(entry, value)
+}
+
+/** For good where the store would keep deleted entries, so that the name is free again. */
+function removeEntry(store: KeyStore, entry: string): Promise<void> {
+  return store.purge === undefined ? store.delete(entry) : store.purge(entry)
 }
 
 async function mustBeAbsent(store: KeyStore, name: KeyName): Promise<void> {
-  if (await exists(store, name)) throw new KmsError('key-exists', `key '${name}' is not deleted`)
+  const value = await getEntry(store, name)
+  value?.fill(0)
+  if (value !== undefined) throw new KmsError('key-exists', `key '${name}' is not deleted`)
 }
 
-async function exists(store: KeyStore, entry: string): Promise<boolean> {
+/** What an entry with the name of a version is, by its value. What cannot be read is no key. */
+async function lookAt(
+  store: KeyStore,
+  entry: string,
+  version: KeyVersion,
+): Promise<'absent' | 'version' | 'another key'> {
   const value = await getEntry(store, entry)
-  value?.fill(0)
-  return value !== undefined
+  if (value === undefined) return 'absent'
+  try {
+    const stored = parseStoredKey(value)
+    zeroStoredKey(stored)
+    return stored.mark?.version === version ? 'version' : 'another key'
+  } catch (error) {
+    if (error instanceof KmsError) return 'version'
+    throw error
+  } finally {
+    value.fill(0)
+  }
 }
 
 /** Whether there was something to work on. */

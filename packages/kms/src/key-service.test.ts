@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { KeyStore } from './contract.ts'
 import { formatKeyMarker } from './key-marker.ts'
 import { KeyService, type KeyServiceOptions } from './key-service.ts'
@@ -252,6 +252,17 @@ describe('KeyService', () => {
       await service.deleteKey('k')
       expect(await store.names()).toEqual([])
     })
+  })
+
+  it('puts a lock in the place of an earlier key’s in one step, so that it is never without', async () => {
+    const inner = new MemoryKeyStore()
+    const deletions = vi.spyOn(inner, 'delete')
+    const service = new KeyService(inner)
+    await service.createKey('k')
+    await inner.create('k-locked', formatKeyMarker({ meaning: 'locked', family: 'ab'.repeat(16), atMs: nowMs }))
+    expect(await service.lockKey('k')).toMatchObject({ state: 'locked' })
+    expect(deletions).not.toHaveBeenCalled()
+    await service.close()
   })
 
   describe('killed in the middle', () => {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type KeyStore, KmsError } from '@strongroom/kms'
+import { type KeyStore, KmsError, replaceEntry } from '@strongroom/kms'
 
 export interface GuardedKeyStoreOptions {
   readonly open: () => Promise<KeyStore>
@@ -108,6 +108,10 @@ export class GuardedKeyStore implements KeyStore {
   /** Where the store keeps nothing of deleted entries, to delete one is to destroy it. */
   purge(name: string): Promise<void> {
     return this.#call((store) => store.purge?.(name) ?? store.delete(name))
+  }
+
+  replace(name: string, value: Uint8Array): Promise<void> {
+    return this.#call((store) => replaceEntry(store, name, value))
   }
 
   recover(name: string): Promise<void> {

@@ -66,6 +66,15 @@ export class FilesKeyStore implements KeyStore {
     }
   }
 
+  async replace(name: string, value: Uint8Array): Promise<void> {
+    checkEntryName(name)
+    try {
+      await writeDurably(this.#path(name), value, 'replace', randomBytes(12).toString('hex'))
+    } catch (error) {
+      throw this.#unreachable(error)
+    }
+  }
+
   async get(name: string): Promise<Uint8Array> {
     checkEntryName(name)
     let value: Buffer | undefined

@@ -142,6 +142,16 @@ export function testKeyStore(title: string, harness: KeyStoreHarness): void {
       await expect(store.purge('k')).rejects.toMatchObject({ code: 'key-not-found' })
     })
 
+    it('replaces a marker where it can do so in one step, and makes one where there is none', async () => {
+      if (store.replace === undefined) return
+      await store.create('marker', bytes('old'))
+      await store.replace('marker', bytes('new'))
+      expect(Uint8Array.from(await store.get('marker'))).toEqual(bytes('new'))
+      await store.replace('other', bytes('first'))
+      expect(await names(store)).toEqual(['marker', 'other'])
+      await expect(store.create('other', bytes('second'))).rejects.toMatchObject({ code: 'key-exists' })
+    })
+
     it('removes a living entry for good when it is told to', async () => {
       if (store.purge === undefined) return
       await store.create('k', bytes('old'))

@@ -17,6 +17,12 @@ export class MemoryKeyStore implements KeyStore {
     this.#entries.set(name, Uint8Array.from(value))
   }
 
+  async replace(name: string, value: Uint8Array): Promise<void> {
+    checkEntryName(name)
+    this.#entries.get(name)?.fill(0)
+    this.#entries.set(name, Uint8Array.from(value))
+  }
+
   async get(name: string): Promise<Uint8Array> {
     return Uint8Array.from(this.#entry(name))
   }

@@ -35,6 +35,7 @@ export class SealedKeyStore implements KeyStore {
   /** As far as the inner store has a window of recovery. */
   readonly purge?: (name: string) => Promise<void>
   readonly recover?: (name: string) => Promise<void>
+  readonly replace?: (name: string, value: Uint8Array) => Promise<void>
 
   /** `keys` stay the keyring's. */
   constructor(
@@ -48,14 +49,14 @@ export class SealedKeyStore implements KeyStore {
     this.#random = random
     if (inner.purge !== undefined) this.purge = inner.purge.bind(inner)
     if (inner.recover !== undefined) this.recover = inner.recover.bind(inner)
+    if (inner.replace !== undefined) {
+      const replace = inner.replace.bind(inner)
+      this.replace = async (name, value) => replace(name, this.#seal(name, value))
+    }
   }
 
   async create(name: string, value: Uint8Array): Promise<void> {
-    const { currentId, keys } = this.#keys
-    const key = keys.get(currentId)
-    if (key === undefined) throw new KmsError('sealed', 'the keyring has no current key for the key store')
-    const sealed = sealValue(key, currentId, value, associatedData(name), this.#random)
-    await this.#inner.create(name, Buffer.from(sealedPrefix + sealed.toString('base64'), 'latin1'))
+    await this.#inner.create(name, this.#seal(name, value))
   }
 
   /**
@@ -89,6 +90,14 @@ export class SealedKeyStore implements KeyStore {
 
   close(): Promise<void> {
     return this.#inner.close()
+  }
+
+  #seal(name: string, value: Uint8Array): Uint8Array {
+    const { currentId, keys } = this.#keys
+    const key = keys.get(currentId)
+    if (key === undefined) throw new KmsError('sealed', 'the keyring has no current key for the key store')
+    const sealed = sealValue(key, currentId, value, associatedData(name), this.#random)
+    return Buffer.from(sealedPrefix + sealed.toString('base64'), 'latin1')
   }
 
   #unseal(name: string, sealed: Uint8Array): Uint8Array | undefined {

@@ -279,7 +279,11 @@ To know:
     const broken = await kes(`check ${file} --json`)
     expect(broken.exitCode).toBe(1)
     expect(JSON.parse(broken.out)).toMatchObject({
-      problems: [`${file}:13: keystore.fs.path: the environment variable "STORE" is not set`, expect.anything()],
+      problems: [
+        `${file}:14: unknown: unknown setting`,
+        `${file}:13: keystore.fs.path: the environment variable "STORE" is not set`,
+        expect.anything(),
+      ],
     })
   })
 })
