@@ -69,6 +69,8 @@ export class TrackedConnection implements Connection {
   /** Finds this connection again when its handshake is done. */
   handshakeKey: string | undefined
   current: Exchange | undefined
+  /** While requests are served directly: then `current` is not used. */
+  direct: { readonly isBusy: boolean } | undefined
   readonly waiting: Exchange[] = []
 
   #phase: Phase = 'handshake'
@@ -127,8 +129,8 @@ export class TrackedConnection implements Connection {
     this.#enter('header', now)
   }
 
-  /** A request reaches its handler. */
-  began(exchange: Exchange, now: number): void {
+  /** A request reaches its handler; without an exchange it came whole. */
+  began(exchange: Exchange | undefined, now: number): void {
     this.current = exchange
     this.#enter('exchange', now)
     this.#readSince = now
@@ -185,8 +187,8 @@ export class TrackedConnection implements Connection {
   #stalled(limits: ListenerLimits, now: number): TimeoutKind | undefined {
     const socket = this.socket
     const exchange = this.current
-    if (socket === undefined || exchange === undefined) return undefined
-    if (socket.bytesRead !== this.#readMark || !owesBody(exchange)) {
+    if (socket === undefined) return undefined
+    if (socket.bytesRead !== this.#readMark || exchange === undefined || !owesBody(exchange)) {
       this.#readMark = socket.bytesRead
       this.#readSince = now
     } else if (now - this.#readSince >= limits.bodyStallMs) {

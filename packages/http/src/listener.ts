@@ -12,6 +12,7 @@ import type { TLSSocket } from 'node:tls'
 import type { CertificateSource } from './certificates.ts'
 import { LONGEST_CLIENT_HELLO, readClientHello } from './client-hello.ts'
 import { type Connection, type TimeoutKind, TrackedConnection } from './connection.ts'
+import type { DirectHandler } from './direct-exchange.ts'
 import { HttpError } from './http-error.ts'
 import { type ListenerLimits, resolveLimits, sweepIntervalMs } from './limits.ts'
 import { type FormatRejection, PLAINTEXT_ON_TLS_PORT } from './rejections.ts'
@@ -31,6 +32,11 @@ export interface Endpoint {
 export interface ListenerOptions {
   readonly endpoints: readonly Endpoint[]
   readonly handler: Handler
+  /**
+   * Asked first about small requests that came whole (docs/adr/0021-small-requests-past-node-http.md); what it does not want
+   * goes to `handler`, and all that follows on that connection. Without it everything does.
+   */
+  readonly direct?: DirectHandler
   /** Needed unless every endpoint is plaintext. */
   readonly certificates?: CertificateSource
   readonly clientCertificates?: ClientCertificateOptions
@@ -42,8 +48,8 @@ export interface ListenerOptions {
   readonly limits?: Partial<ListenerLimits>
   /** Dresses the answers to requests that no handler sees; plain text by default. */
   readonly formatRejection?: FormatRejection
-  /** Told what a handler threw; the client gets a 500 or, mid-response, a cut connection. */
-  readonly onHandlerError?: (error: unknown, request: IncomingMessage) => void
+  /** Told what a handler threw, without a request for a direct one; the client gets a 500 or, mid-response, a cut connection. */
+  readonly onHandlerError?: (error: unknown, request: IncomingMessage | undefined) => void
   /** Monotonic milliseconds. */
   readonly now?: () => number
 }
@@ -111,6 +117,7 @@ export class Listener {
     this.#now = options.now ?? (() => performance.now())
     this.#pipeline = new RequestPipeline({
       handler: options.handler,
+      direct: options.direct,
       limits: this.#limits,
       formatRejection: options.formatRejection,
       onHandlerError: options.onHandlerError,

@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net'
 import type { Connection, Exchange, TrackedConnection } from './connection.ts'
 import { CorkedResponse } from './corked-response.ts'
+import { DirectExchange, type DirectExchangeOptions, type DirectHandler } from './direct-exchange.ts'
 import { hasBody, holdBack, lingerAtEnd, prepareBody } from './exchange.ts'
 import type { ListenerLimits } from './limits.ts'
 import { type FormatRejection, type RejectionCode, rejectionAnswer, rejectionBytes } from './rejections.ts'
@@ -23,9 +24,11 @@ export type Handler = (
 
 export interface RequestPipelineOptions {
   readonly handler: Handler
+  /** Serves small requests that came whole, as far as it wants to. */
+  readonly direct: DirectHandler | undefined
   readonly limits: ListenerLimits
   readonly formatRejection: FormatRejection | undefined
-  readonly onHandlerError: ((error: unknown, request: IncomingMessage) => void) | undefined
+  readonly onHandlerError: ((error: unknown, request: IncomingMessage | undefined) => void) | undefined
   /** Counts refusals by code; ours to write. */
   readonly rejected: Record<string, number>
   readonly now: () => number
@@ -41,18 +44,21 @@ type HttpServer = Server<typeof IncomingMessage, typeof CorkedResponse>
 export class RequestPipeline {
   readonly #options: RequestPipelineOptions
   readonly #http: HttpServer
+  readonly #direct: DirectExchangeOptions | undefined
   readonly #bySocket = new WeakMap<Socket, TrackedConnection>()
   #isDraining = false
 
   constructor(options: RequestPipelineOptions) {
     this.#options = options
     this.#http = this.#createHttpServer()
+    this.#direct = this.#directOptions()
   }
 
   /** Takes a connection whose `socket` carries HTTP. */
   serve(connection: TrackedConnection, socket: Socket): void {
     this.#bySocket.set(socket, connection)
-    this.#http.emit('connection', socket)
+    if (this.#direct === undefined) this.#http.emit('connection', socket)
+    else new DirectExchange(connection, socket, this.#direct)
   }
 
   /** Answers a request whose headers did not come in time, and ends the connection. */
@@ -64,8 +70,25 @@ export class RequestPipeline {
   drain(connection: TrackedConnection): void {
     this.#isDraining = true
     const response = connection.current?.response
+    if (connection.direct?.isBusy === true) return
     if (response === undefined) connection.destroy()
     else if (!response.headersSent) response.shouldKeepAlive = false
+  }
+
+  #directOptions(): DirectExchangeOptions | undefined {
+    const { direct: handler, now } = this.#options
+    if (handler === undefined) return undefined
+    return {
+      handler,
+      now,
+      isDraining: () => this.#isDraining,
+      handOver: (_connection, socket) => this.#http.emit('connection', socket),
+      failed: (connection, socket, error, isAnswered) => {
+        this.#options.onHandlerError?.(error, undefined)
+        if (isAnswered || connection.isEnding) connection.destroy()
+        else this.#refuse(connection, socket, 'handler-failed')
+      },
+    }
   }
 
   #createHttpServer(): HttpServer {
@@ -175,11 +198,14 @@ export class RequestPipeline {
     else if (connection.current !== undefined) {
       this.#count(code)
       this.#endWith(connection, connection.current)
-    } else {
-      this.#count(code)
-      socket.write(rejectionBytes(code, this.#options.formatRejection))
-      connection.linger(this.#options.now())
-    }
+    } else this.#refuse(connection, socket, code)
+  }
+
+  /** Answers where there is no response to answer with, and ends the connection. */
+  #refuse(connection: TrackedConnection, socket: NodeJS.WritableStream, code: RejectionCode): void {
+    this.#count(code)
+    socket.write(rejectionBytes(code, this.#options.formatRejection))
+    connection.linger(this.#options.now())
   }
 
   /** What follows the request under way cannot be read: it is answered still, if it came whole and its head is not out. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { DirectRequest, DirectResponse } from '@strongroom/http'
 import { quoteJson } from '../protocol/go-json.ts'
 import type { Route } from '../protocol/routes.ts'
 import type { Caller } from './caller.ts'
@@ -12,10 +13,21 @@ import type { Generation } from './generation.ts'
 /** Longer answers are sent in chunks. */
 const longestWithLength = 2_048
 
+/** A request as a stream, or one that came whole. */
+export type CallRequest = IncomingMessage | DirectRequest
+
+/** What both kinds of responses can do. */
+export interface CallResponse extends Pick<DirectResponse, 'destroyed' | 'headersSent' | 'shouldKeepAlive'> {
+  setHeader(name: string, value: string): unknown
+  writeHead(status: number, headers: Readonly<Record<string, string | number>>): unknown
+  end(body?: string | Uint8Array, encoding?: BufferEncoding): unknown
+  destroy(): unknown
+}
+
 /** What the server keeps of a request. */
 export class Call {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly request: CallRequest
+  readonly response: ServerResponse | DirectResponse
   readonly route: Route
   readonly resource: string
   readonly path: string
@@ -32,8 +44,8 @@ export class Call {
   status = 0
 
   constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: CallRequest,
+    response: ServerResponse | DirectResponse,
     target: { readonly route: Route; readonly resource: string; readonly path: string },
     generation: Generation,
     caller: Caller,
@@ -52,7 +64,7 @@ export class Call {
   /** As `json`, of text that is ASCII for sure. */
   ascii(text: string): void {
     this.status = 200
-    const { response } = this
+    const response: CallResponse = this.response
     if (text.length >= longestWithLength) sendText(response, 200, 'application/json', `${text}\n`)
     else if (!response.destroyed && !response.headersSent) {
       response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': text.length + 1 })
@@ -70,8 +82,9 @@ export class Call {
   done(message: string): void {
     this.message = message
     this.status = 200
-    this.response.writeHead(200, { 'Content-Length': 0 })
-    this.response.end()
+    const response: CallResponse = this.response
+    response.writeHead(200, { 'Content-Length': 0 })
+    response.end()
   }
 
   /** An error in KES's form. `reason` is for people and for our own client: a member that KES's SDK does not look at. */
@@ -84,7 +97,7 @@ export class Call {
 }
 
 /** Sends a text that is there as a whole. Nothing happens when the connection is gone. */
-export function sendText(response: ServerResponse, status: number, contentType: string, text: string): void {
+export function sendText(response: CallResponse, status: number, contentType: string, text: string): void {
   if (response.destroyed || response.headersSent) return
   const length = Buffer.byteLength(text)
   response.writeHead(

@@ -34,13 +34,19 @@ export class Callers {
 
   /** The caller of a request. */
   of(connection: Connection, request: IncomingMessage, proxies: TlsProxies): Caller {
+    const caller = this.peer(connection)
+    return proxies.isProxy(caller.identity) ? forwardedCaller(caller, request, proxies) : caller
+  }
+
+  /** Who has opened a connection: the caller of its requests, unless it is a proxy. */
+  peer(connection: Connection): Caller {
     let caller = this.#peers.get(connection)
     if (caller === undefined) {
       const peer = peerOf(connection)
       caller = { ...peer, status: peer.refusal === '' ? 0 : 400, ip: connection.remoteAddress }
       this.#peers.set(connection, caller)
     }
-    return proxies.isProxy(caller.identity) ? forwardedCaller(caller, request, proxies) : caller
+    return caller
   }
 }
 

@@ -5,8 +5,9 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Connection } from '@strongroom/http'
+import type { Connection, DirectHandler } from '@strongroom/http'
 import { resolveTarget } from '../protocol/request-path.ts'
+import type { RouteName } from '../protocol/routes.ts'
 import { namedIn } from '../protocol/routes.ts'
 import { Call } from './call.ts'
 import { Callers } from './caller.ts'
@@ -53,6 +54,9 @@ const handlers: Handlers = {
   'key-cancel': extensions.cancel,
 }
 
+/** Routes that look at more headers, or whose answer goes on. */
+const needsStreams: ReadonlySet<RouteName> = new Set<RouteName>(['metrics', 'log-error', 'log-audit'])
+
 /** Serves requests. */
 export class Dispatcher {
   /** Requests that come from now on are served by this one. */
@@ -77,13 +81,28 @@ export class Dispatcher {
     const target = resolveTarget(request.url ?? '', generation.routes)
     if (target.kind !== 'route') return answerUnrouted(target, request, response)
     const caller = this.#callers.of(connection, request, generation.proxies)
-    const call = new Call(request, response, target, generation, caller, startedAt)
-    if (!this.#isMethodRight(call) || !this.#isAllowed(call)) return
-    return this.#run(call)
+    return this.#serve(new Call(request, response, target, generation, caller, startedAt))
+  }
+
+  /** The same for requests that came whole, as nearly all do; the others are for `handle`. */
+  readonly handleDirect: DirectHandler = (request, response, connection) => {
+    const startedAt = performance.now()
+    const { generation } = this
+    const target = resolveTarget(request.target, generation.routes)
+    if (target.kind !== 'route' || needsStreams.has(target.route.name)) return false
+    if (request.body.length > target.route.maxBody) return false
+    const caller = this.#callers.peer(connection)
+    if (generation.proxies.isProxy(caller.identity)) return false
+    return this.#serve(new Call(request, response, target, generation, caller, startedAt))
   }
 
   close(): void {
     this.#deadlines.close()
+  }
+
+  #serve(call: Call): Promise<void> | void {
+    if (!this.#isMethodRight(call) || !this.#isAllowed(call)) return
+    return this.#run(call)
   }
 
   #isMethodRight(call: Call): boolean {

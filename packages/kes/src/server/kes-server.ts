@@ -90,6 +90,7 @@ class RunningKesServer implements KesServer {
         },
         limits,
         handler: dispatcher.handle,
+        direct: dispatcher.handleDirect,
         onHandlerError: (error) => this.#report('request failed', error),
         formatRejection: (_code, status) => ({
           status,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ServerResponse } from 'node:http'
 import type { Call } from './call.ts'
 
 /** Who does not read may fall so far behind before the connection is cut; in bytes. */
@@ -12,7 +13,7 @@ const maxReaders = 64
 
 /** The readers of one log. */
 export class LogStream {
-  readonly #readers = new Set<Call>()
+  readonly #readers = new Map<Call, ServerResponse>()
   readonly #counted: () => void
 
   /** `counted` is called for every line that somebody is sent. */
@@ -25,35 +26,35 @@ export class LogStream {
     return this.#readers.size === 0 ? undefined : this.#write
   }
 
-  /** Takes a reader, whose headers are sent at once. `false` when there are too many. */
+  /** Takes a reader, whose headers are sent at once. `false` when there are too many, or the answer cannot be streamed. */
   add(call: Call): boolean {
     const { response } = call
-    if (this.#readers.size >= maxReaders) return false
+    if (this.#readers.size >= maxReaders || !(response instanceof ServerResponse)) return false
     response.writeHead(200, { 'Content-Type': 'application/x-ndjson' })
     response.flushHeaders()
-    this.#readers.add(call)
+    this.#readers.set(call, response)
     response.on('close', () => this.#readers.delete(call))
     return true
   }
 
   /** Ends the streams of those who may not read any more. */
   recheck(mayRead: (call: Call) => boolean): void {
-    for (const call of this.#readers) {
+    for (const [call, response] of this.#readers) {
       if (mayRead(call)) continue
       this.#readers.delete(call)
-      call.response.end()
+      response.end()
     }
   }
 
   /** Ends all streams. */
   close(): void {
-    for (const { response } of this.#readers) response.end()
+    for (const response of this.#readers.values()) response.end()
     this.#readers.clear()
   }
 
   readonly #write = (line: string): void => {
     this.#counted()
-    for (const { response } of this.#readers) {
+    for (const response of this.#readers.values()) {
       if (response.writableLength > maxBehind) response.destroy()
       else response.write(line)
     }

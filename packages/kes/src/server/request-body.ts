@@ -5,6 +5,7 @@
  * @module
  */
 import type { IncomingMessage } from 'node:http'
+import type { CallRequest } from './call.ts'
 
 export interface BodyStart {
   /** The caller's, to zero. */
@@ -48,7 +49,9 @@ export class LargeBodies {
 const empty: BodyStart = { bytes: Buffer.alloc(0), isCut: false, isLarge: false }
 
 /** Whether a request has a body, be it an empty one of chunks. */
-export function hasBody({ headers }: IncomingMessage): boolean {
+export function hasBody(request: CallRequest): boolean {
+  if ('hasBody' in request) return request.hasBody
+  const { headers } = request
   const length = headers['content-length']
   return length === undefined ? headers['transfer-encoding'] !== undefined : length !== '0'
 }
@@ -59,12 +62,14 @@ export function hasBody({ headers }: IncomingMessage): boolean {
  * @returns `'gone'` when the client went away, `'busy'` when there are too many large bodies, of all or of this identity
  */
 export function readBodyStart(
-  request: IncomingMessage,
+  request: CallRequest,
   limit: number,
   large: LargeBodies,
   identity: string,
-): Promise<BodyStart | 'gone' | 'busy'> {
-  if (!hasBody(request)) return Promise.resolve(empty)
+): BodyStart | Promise<BodyStart | 'gone' | 'busy'> {
+  if (!hasBody(request)) return empty
+  // No route with a body has a smaller limit, and none of them is large.
+  if ('hasBody' in request) return { bytes: request.body, isCut: false, isLarge: false }
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let length = 0

@@ -5,7 +5,7 @@
  */
 import { arch, availableParallelism, cpus } from 'node:os'
 import { quoteJson } from '../protocol/go-json.ts'
-import { type Call, sendText } from './call.ts'
+import { type Call, type CallResponse, sendText } from './call.ts'
 import type { MetricSources } from './kes-metrics.ts'
 import { encodeFamilies, formatFamilies } from './metric-families.ts'
 import type { RouteHandler } from './server-context.ts'
@@ -93,19 +93,20 @@ export const metrics: RouteHandler = (call, context) => {
     connections: context.connections,
   }
   const families = context.metrics.families(sources)
+  const response: CallResponse = call.response
   call.status = 200
   if (wantsProtobuf(call)) {
     const body = encodeFamilies(families)
-    call.response.writeHead(200, { 'Content-Type': protobufContentType, 'Content-Length': body.length })
-    call.response.end(body)
+    response.writeHead(200, { 'Content-Type': protobufContentType, 'Content-Length': body.length })
+    response.end(body)
   } else {
-    sendText(call.response, 200, textContentType, formatFamilies(families))
+    sendText(response, 200, textContentType, formatFamilies(families))
   }
 }
 
 /** Prometheus asks for `application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited`. */
-function wantsProtobuf(call: Call): boolean {
-  const accepted = (call.request.headers.accept ?? '')
+function wantsProtobuf({ request }: Call): boolean {
+  const accepted = (('headers' in request ? request.headers.accept : undefined) ?? '')
     .split(',', 16)
     .map((part) => part.replaceAll(' ', '').toLowerCase())
   return accepted.some(

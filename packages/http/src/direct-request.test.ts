@@ -1,0 +1,123 @@
+/**
+ * Which requests are read directly, and that they are read as `node:http` reads them.
+ *
+ * @module
+ */
+
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { readDirectRequest } from './direct-request.ts'
+
+const read = (text: string) => readDirectRequest(Buffer.from(text, 'latin1'))
+const HOST = 'Host: localhost:7373\r\n'
+const whole = `POST /v1/key/generate/k HTTP/1.1\r\n${HOST}User-Agent: Go-http-client/1.1\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\nAccept-Encoding: gzip\r\n\r\n10\r\n{"context":"AA"}\r\n0\r\n\r\n`
+
+describe('a request that came whole', () => {
+  it('is read with a body of one chunk, as Go sends it', () => {
+    expect(read(whole)).toEqual({
+      method: 'POST',
+      target: '/v1/key/generate/k',
+      hasBody: true,
+      body: Buffer.from('{"context":"AA"}'),
+    })
+  })
+
+  it('is read with a body of a known length', () => {
+    const request = read(`PUT /a%20b HTTP/1.1\r\nHOST:h\r\ncontent-length: \t2 \r\nConnection: Keep-Alive\r\n\r\nxy`)
+    expect(request).toEqual({ method: 'PUT', target: '/a%20b', hasBody: true, body: Buffer.from('xy') })
+  })
+
+  it.each([
+    ['', false],
+    ['Content-Length: 0\r\n', false],
+    ['Transfer-Encoding: chunked\r\n', true],
+  ])('knows whether it has a body: %j', (header, hasBody) => {
+    const end = hasBody ? '0\r\n\r\n' : ''
+    expect(read(`GET /version HTTP/1.1\r\n${HOST}${header}\r\n${end}`)).toEqual({
+      method: 'GET',
+      target: '/version',
+      hasBody,
+      body: Buffer.alloc(0),
+    })
+  })
+})
+
+/** Each is for node:http, which waits for more of it, refuses it, or does what is not done here. */
+const left: readonly (readonly [what: string, text: string])[] = [
+  ['nothing', ''],
+  ['another method', `HEAD / HTTP/1.1\r\n${HOST}\r\n`],
+  ['a method in lower case', `get / HTTP/1.1\r\n${HOST}\r\n`],
+  ['an empty line before', `\r\nGET / HTTP/1.1\r\n${HOST}\r\n`],
+  ['another version', `GET / HTTP/1.0\r\n${HOST}\r\n`],
+  ['two spaces', `GET  / HTTP/1.1\r\n${HOST}\r\n`],
+  ['a tab for a space', `GET /\tHTTP/1.1\r\n${HOST}\r\n`],
+  ['an absolute target', `GET http://localhost/ HTTP/1.1\r\n${HOST}\r\n`],
+  ['the target of all', `GET * HTTP/1.1\r\n${HOST}\r\n`],
+  ['a query', `GET /a?b HTTP/1.1\r\n${HOST}\r\n`],
+  ['a fragment', `GET /a#b HTTP/1.1\r\n${HOST}\r\n`],
+  ['a byte that is not ASCII in the target', `GET /\u00e4 HTTP/1.1\r\n${HOST}\r\n`],
+  ['NUL in the target', `GET /\0 HTTP/1.1\r\n${HOST}\r\n`],
+  ['no host', 'GET / HTTP/1.1\r\n\r\n'],
+  ['two hosts', `GET / HTTP/1.1\r\n${HOST}${HOST}\r\n`],
+  ['a host that is none', 'GET / HTTP/1.1\r\nHost: a/b\r\n\r\n'],
+  ['an empty host', 'GET / HTTP/1.1\r\nHost: \r\n\r\n'],
+  ['line feeds alone', `GET / HTTP/1.1\nHost: h\n\n`],
+  ['a line feed alone in a header', `GET / HTTP/1.1\r\n${HOST}a: b\n\r\n`],
+  ['a carriage return alone', `GET / HTTP/1.1\r\n${HOST}a: b\rc\r\n\r\n`],
+  ['a folded header', `GET / HTTP/1.1\r\n${HOST}a: b\r\n c\r\n\r\n`],
+  ['a space before the colon', `GET / HTTP/1.1\r\n${HOST}a : b\r\n\r\n`],
+  ['a space before the name', `GET / HTTP/1.1\r\n Host: h\r\n\r\n`],
+  ['a header without a name', `GET / HTTP/1.1\r\n${HOST}: b\r\n\r\n`],
+  ['a header without a colon', `GET / HTTP/1.1\r\n${HOST}ab\r\n\r\n`],
+  ['a control character in a value', `GET / HTTP/1.1\r\n${HOST}a: \x01\r\n\r\n`],
+  ['a byte that is not ASCII in a value', `GET / HTTP/1.1\r\n${HOST}a: \u00e4\r\n\r\n`],
+  ['an end of the headers without a line feed', `GET / HTTP/1.1\r\n${HOST}\rx`],
+  ['the end of a connection', `GET / HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`],
+  ['an upgrade', `GET / HTTP/1.1\r\n${HOST}Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n`],
+  ['an expectation', `PUT / HTTP/1.1\r\n${HOST}Expect: 100-continue\r\nContent-Length: 1\r\n\r\nx`],
+  ['a trailer announced', `PUT / HTTP/1.1\r\n${HOST}Trailer: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+  ['two lengths', `PUT / HTTP/1.1\r\n${HOST}Content-Length: 1\r\nContent-Length: 1\r\n\r\nx`],
+  ['a length and chunks', `PUT / HTTP/1.1\r\n${HOST}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+  ['chunks and a length', `PUT / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`],
+  ['chunks twice', `PUT / HTTP/1.1\r\n${HOST}${'Transfer-Encoding: chunked\r\n'.repeat(2)}\r\n0\r\n\r\n`],
+  ['another coding', `PUT / HTTP/1.1\r\n${HOST}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`],
+  ['a coding in another case', `PUT / HTTP/1.1\r\n${HOST}Transfer-Encoding: Chunked\r\n\r\n0\r\n\r\n`],
+  ['a signed length', `PUT / HTTP/1.1\r\n${HOST}Content-Length: +1\r\n\r\nx`],
+  ['a length in hexadecimal', `PUT / HTTP/1.1\r\n${HOST}Content-Length: 0x1\r\n\r\nx`],
+  ['an empty length', `PUT / HTTP/1.1\r\n${HOST}Content-Length: \r\n\r\n`],
+  ['less than was announced', `PUT / HTTP/1.1\r\n${HOST}Content-Length: 2\r\n\r\nx`],
+  ['more than was announced', `PUT / HTTP/1.1\r\n${HOST}Content-Length: 1\r\n\r\nxy`],
+  ['a second request', `GET / HTTP/1.1\r\n${HOST}\r\nGET / HTTP/1.1\r\n${HOST}\r\n`],
+  ['two chunks', `PUT / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n1\r\ny\r\n0\r\n\r\n`],
+  ['an extension of a chunk', `PUT / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n1;a\r\nx\r\n0\r\n\r\n`],
+  ['a trailer', `PUT / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\na: b\r\n\r\n`],
+  ['a chunk that is longer', `PUT / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n1\r\nxy\r\n0\r\n\r\n`],
+  ['a size that is none', `PUT / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n-1\r\nx\r\n0\r\n\r\n`],
+  ['a size with a space', `PUT / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n1 \r\nx\r\n0\r\n\r\n`],
+  ['a long size', `PUT / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n${'0'.repeat(8)}1\r\nx\r\n0\r\n\r\n`],
+  ['too many headers', `GET / HTTP/1.1\r\n${HOST}${'a: b\r\n'.repeat(64)}\r\n`],
+  ['a long header', `GET / HTTP/1.1\r\n${HOST}a: ${'b'.repeat(9_000)}\r\n\r\n`],
+  ['a long body', `PUT / HTTP/1.1\r\n${HOST}Content-Length: 16384\r\n\r\n${'x'.repeat(16_384)}`],
+]
+
+describe('what is out of the ordinary', () => {
+  it.each(left)('is left to node:http: %s', (_what, text) => {
+    expect(read(text)).toBeUndefined()
+  })
+
+  it('is left to node:http: every beginning of a request, and every one with something behind', () => {
+    for (let length = 0; length < whole.length; length++) expect(read(whole.slice(0, length))).toBeUndefined()
+    expect(read(`${whole}x`)).toBeUndefined()
+  })
+
+  it('cannot make a body longer than what came, whatever byte is changed', () => {
+    fc.assert(
+      fc.property(fc.nat(whole.length - 1), fc.nat(255), (at, byte) => {
+        const bytes = Buffer.from(whole, 'latin1')
+        bytes[at] = byte
+        const request = readDirectRequest(bytes)
+        if (request !== undefined) expect(bytes.includes(request.body)).toBe(true)
+      }),
+    )
+  })
+})
