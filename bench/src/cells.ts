@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { type Client, type EncryptionMode, readHeaders, writeHeaders } from './client.ts'
-import type { Cell } from './run-cell.ts'
+import type { Cell, Done } from './run-cell.ts'
 
 /** The bucket that a run makes and leaves (with its server). */
 export const benchBucket = 'bench'
@@ -24,29 +24,45 @@ interface Size {
   readonly population: number
 }
 
-const sizes: readonly Size[] = [
-  { label: '4 KiB', bytes: 4 * kibibyte, connections: 32, population: 1000 },
+const small: Size = { label: '4 KiB', bytes: 4 * kibibyte, connections: 32, population: 1000 }
+const large: Size = { label: '64 MiB', bytes: 64 * mebibyte, connections: 4, population: 4 }
+
+const larger: readonly Size[] = [
   { label: '64 KiB', bytes: 64 * kibibyte, connections: 32, population: 500 },
   { label: '1 MiB', bytes: mebibyte, connections: 16, population: 100 },
-  { label: '64 MiB', bytes: 64 * mebibyte, connections: 4, population: 4 },
+  large,
 ]
 
 const listedObjects = 100_000
 
-/** Every cell, in the order of the table. */
-export function makeCells(modes: readonly EncryptionMode[]): readonly Cell[] {
-  const cells: Cell[] = []
-  for (const size of sizes) {
-    for (const mode of modes) cells.push(putCell(size, mode))
-    for (const mode of modes) cells.push(getCell(size, mode))
-  }
-  for (const mode of modes) cells.push(headCell(mode))
-  for (const mode of modes) cells.push(rangeCell(mode))
-  for (const mode of modes) cells.push(deleteCell(mode))
-  for (const mode of modes) cells.push(mixedCell(mode))
-  for (const mode of modes) if (mode !== 'sse-c') cells.push(listCell(mode))
-  return cells
-}
+type MakeCell = (mode: EncryptionMode) => Cell
+
+/** Every cell in every mode, in the order of the table: those of one name stand together. */
+const inModes = (modes: readonly EncryptionMode[], makers: readonly MakeCell[]): readonly Cell[] =>
+  makers.flatMap((make) => modes.map(make))
+
+/** The cells of the part `cells`. */
+export const smallCells = (modes: readonly EncryptionMode[]): readonly Cell[] =>
+  inModes(modes, [
+    (mode) => putCell(small, mode),
+    (mode) => getCell(small, mode),
+    headCell,
+    deleteCell,
+    mixedCell,
+    listCell,
+  ])
+
+/** The cells of the part `large`. */
+export const largeCells = (modes: readonly EncryptionMode[]): readonly Cell[] => [
+  ...inModes(modes, [
+    ...larger.flatMap((size): MakeCell[] => [(mode) => putCell(size, mode), (mode) => getCell(size, mode)]),
+    rangeCell,
+  ]),
+  // Twice, one after the other: memory that grew with the uploads and was not free after them shows in the second.
+  ...modes
+    .filter((mode) => mode === 'sse-kms')
+    .flatMap((mode) => [crowdOfUploads(mode, ''), crowdOfUploads(mode, ', again')]),
+]
 
 function contentOf(bytes: number): readonly Uint8Array[] {
   const content = randomBytes(bytes)
@@ -69,7 +85,7 @@ function countUnit(size: Size): Cell['unit'] {
 function putCell(size: Size, mode: EncryptionMode): Cell {
   const body = contentOf(size.bytes)
   // Large objects overwrite a few names, so that a run does not fill the disk.
-  const names = size.bytes >= mebibyte ? 64 : Number.POSITIVE_INFINITY
+  const names = size.bytes >= mebibyte ? Math.max(size.connections, 8) : Number.POSITIVE_INFINITY
   return {
     name: `PUT ${size.label}`,
     mode,
@@ -125,9 +141,6 @@ function getCell(size: Size, mode: EncryptionMode): Cell {
   }
 }
 
-const small: Size = { label: '4 KiB', bytes: 4 * kibibyte, connections: 32, population: 1000 }
-const large: Size = { label: '64 MiB', bytes: 64 * mebibyte, connections: 4, population: 1 }
-
 function headCell(mode: EncryptionMode): Cell {
   const prefix = `head/${mode}`
   return {
@@ -164,20 +177,30 @@ function rangeCell(mode: EncryptionMode): Cell {
   }
 }
 
+/** So many objects are there to be deleted. */
+const deletable = 30_000
+
 function deleteCell(mode: EncryptionMode): Cell {
-  const body = contentOf(small.bytes)
+  const nameOf = (index: number): string => `delete/${mode}/${digits(index)}`
   return {
-    name: 'PUT 4 KiB + DELETE',
+    name: 'DELETE of 4 KiB',
     mode,
     connections: 32,
     unit: 'operations',
+    supply: deletable,
+    prepare: (clients) => populate(clients, deletable, nameOf, mode, sameBody(small.bytes)),
     async work(client, index) {
-      const name = `delete/${mode}/${index}`
-      await client.send({ method: 'PUT', bucket: benchBucket, name, headers: writeHeaders[mode], body })
-      await client.send({ method: 'DELETE', bucket: benchBucket, name })
-      return { bytes: small.bytes }
+      await client.send({ method: 'DELETE', bucket: benchBucket, name: nameOf(index) })
+      return { bytes: 0 }
     },
   }
+}
+
+/** The name of the cell whose memory has a floor. */
+export const crowdOfUploadsName = 'PUT 64 MiB, 64 at a time'
+
+function crowdOfUploads(mode: EncryptionMode, suffix: string): Cell {
+  return { ...putCell({ ...large, connections: 64 }, mode), name: `${crowdOfUploadsName}${suffix}` }
 }
 
 /** 45 % GET, 30 % HEAD, 15 % PUT, 10 % DELETE of 4 KiB objects, the mix that `warp mixed` uses. */
@@ -225,10 +248,17 @@ function listCell(mode: EncryptionMode): Cell {
     async work(client, index) {
       const after = `${prefix}${digits((index * 1000) % (listedObjects - 1000))}`
       const query = `list-type=2&max-keys=1000&prefix=${encodeURIComponent(prefix)}&start-after=${encodeURIComponent(after)}`
-      await client.send({ method: 'GET', bucket: benchBucket, query })
-      return { bytes: 0, units: 1000 }
+      return await listPage(client, benchBucket, query)
     },
   }
+}
+
+/** One page of a listing; its units are the entries in it. */
+export async function listPage(client: Client, bucket: string, query: string): Promise<Done> {
+  const answer = await client.send({ method: 'GET', bucket, query, wantsStart: true })
+  const count = /<KeyCount>(\d+)</.exec(answer.bodyStart)
+  if (count === null) throw new Error(`a listing without a count: ${answer.bodyStart}`)
+  return { bytes: 0, units: Number(count[1]) }
 }
 
 function digits(index: number): string {

@@ -42,13 +42,16 @@ export interface ClientOptions {
 
 export interface S3Request {
   readonly method: 'GET' | 'PUT' | 'HEAD' | 'DELETE' | 'POST'
-  readonly bucket: string
+  /** Absent: all buckets. */
+  readonly bucket?: string
   /** Absent: the bucket itself. */
   readonly name?: string
   /** Percent-encoded, without `?`. */
   readonly query?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: readonly Uint8Array[]
+  /** Keep the first bytes of the answer's body. Default false. */
+  readonly wantsStart?: boolean
 }
 
 /** One connection that signs what it sends. */
@@ -71,14 +74,16 @@ export class Client {
   async send(request: S3Request): Promise<Answer> {
     const answer = await this.sendUnchecked(request)
     if (answer.status < 200 || answer.status > 299) {
-      throw new Error(`${request.method} ${request.bucket}/${request.name ?? ''}: ${answer.status} ${answer.errorText}`)
+      throw new Error(
+        `${request.method} ${request.bucket ?? ''}/${request.name ?? ''}: ${answer.status} ${answer.bodyStart}`,
+      )
     }
     return answer
   }
 
   /** Sends as `UNSIGNED-PAYLOAD`, as clients do over TLS; resolves whatever the answer is. */
   async sendUnchecked(request: S3Request): Promise<Answer> {
-    const rawPath = `/${request.bucket}${request.name === undefined ? '' : `/${encodeUriPath(request.name)}`}`
+    const rawPath = `/${request.bucket ?? ''}${request.name === undefined ? '' : `/${encodeUriPath(request.name)}`}`
     const rawQuery = request.query ?? ''
     const body = request.body ?? []
     const signed = signRequest(
@@ -94,7 +99,8 @@ export class Client {
     if (request.method === 'PUT' || request.method === 'POST') {
       head += `content-length: ${body.reduce((sum, piece) => sum + piece.length, 0)}\r\n`
     }
-    return this.#connection.request(`${head}\r\n`, body, { withoutBody: request.method === 'HEAD' })
+    const { wantsStart = false } = request
+    return this.#connection.request(`${head}\r\n`, body, { withoutBody: request.method === 'HEAD', wantsStart })
   }
 
   close(): void {

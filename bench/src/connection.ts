@@ -24,8 +24,8 @@ export interface Target {
 export interface Answer {
   readonly status: number
   readonly bodyBytes: number
-  /** The first bytes of the body of an answer of 300 and above, for the message. */
-  readonly errorText: string
+  /** The first bytes of the body: of an answer of 300 and above, for the message, and where the request asked for them. */
+  readonly bodyStart: string
   /** The head as sent. */
   readonly head: string
 }
@@ -34,7 +34,11 @@ interface Pending {
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: Error) => void
   readonly withoutBody: boolean
+  readonly wantsStart: boolean
 }
+
+/** Of a body's first bytes so many are kept: the head of a listing has room in it. */
+const startBytes = 1000
 
 /** Opens a connection; resolves once it is ready for requests. */
 export async function openConnection(target: Target): Promise<Connection> {
@@ -59,7 +63,8 @@ export class Connection {
   #headText = ''
   #remaining = 0
   #bodyBytes = 0
-  #errorText = ''
+  #bodyStart = ''
+  #keepsStart = false
   #chunked: ChunkedBody | undefined
   #lost: Error | undefined
 
@@ -74,12 +79,12 @@ export class Connection {
   async request(
     head: string,
     body: readonly Uint8Array[],
-    options: { readonly withoutBody: boolean },
+    options: { readonly withoutBody: boolean; readonly wantsStart: boolean },
   ): Promise<Answer> {
     // A server may close a connection that rests: without this the answer would be waited for for ever.
     if (this.#lost !== undefined) throw this.#lost
     const answer = new Promise<Answer>((resolve, reject) => {
-      this.#pending = { resolve, reject, withoutBody: options.withoutBody }
+      this.#pending = { resolve, reject, ...options }
     })
     this.#socket.cork()
     let ready = this.#socket.write(head, 'latin1')
@@ -127,10 +132,15 @@ export class Connection {
         rest = joined.subarray(end + headEnd.length)
         continue
       }
-      const taken = this.#takeBody(rest)
-      if (this.#status >= 300 && this.#errorText.length < 500) this.#errorText += rest.toString('latin1', 0, taken)
-      rest = rest.subarray(taken)
+      if (this.#keepsStart && this.#bodyStart.length < startBytes) this.#keepStart(rest)
+      rest = rest.subarray(this.#takeBody(rest))
     }
+  }
+
+  /** Of a chunked body with the lines between the chunks. */
+  #keepStart(rest: Buffer): void {
+    const length = this.#chunked === undefined ? Math.min(rest.length, this.#remaining) : rest.length
+    this.#bodyStart += rest.toString('latin1', 0, Math.min(length, startBytes))
   }
 
   #takeBody(rest: Buffer): number {
@@ -151,7 +161,8 @@ export class Connection {
     this.#headText = head
     this.#status = Number(head.slice(9, 12))
     this.#bodyBytes = 0
-    this.#errorText = ''
+    this.#bodyStart = ''
+    this.#keepsStart = this.#status >= 300 || this.#pending?.wantsStart === true
     const withoutBody = this.#pending?.withoutBody === true || this.#status === 204 || this.#status === 304
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)
     const isChunked = !withoutBody && length === null && /\r\ntransfer-encoding: *chunked/i.test(head)
@@ -167,7 +178,7 @@ export class Connection {
     pending?.resolve({
       status: this.#status,
       bodyBytes: this.#bodyBytes,
-      errorText: this.#errorText,
+      bodyStart: this.#bodyStart,
       head: this.#headText,
     })
   }

@@ -1,236 +1,152 @@
 /**
  * `npm run bench`: starts a server in a process of its own, loads it from this one over TLS with signed requests on
- * kept-alive connections, and prints a table; see `--help`. `scripts/bench.mjs` calls {@link runBench}.
+ * kept-alive connections, and prints tables; see `--help`. `scripts/bench.mjs` calls {@link runBench}.
  *
  * @module
  */
 
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-import { allModes, benchBucket, makeCells } from './cells.ts'
-import { churnCells } from './churn-cells.ts'
-import { Client, type ClientOptions, type EncryptionMode } from './client.ts'
-import type { Target } from './connection.ts'
-import { connectionGrowthCells, objectGrowthCells } from './growth-cells.ts'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { type Bench, createBench, describeMachine, describeServer, openServer, repositoryRoot } from './bench.ts'
+import { benchBucket, largeCells, smallCells } from './cells.ts'
+import { measureChurn } from './churn.ts'
+import { connectionCells } from './connection-cells.ts'
+import { measureGrowth } from './growth.ts'
 import { runKesBench } from './kes/kes-bench.ts'
-import { type Cell, type CellResult, runCell } from './run-cell.ts'
-import { type MeasuredServer, startBareListener, startServer } from './server-process.ts'
-import { formatTable, performancePage } from './table.ts'
-
-const help = `npm run bench -- [options]
-npm run bench -- kes [options]    the key service alone; its options: npm run bench -- kes --help
-
-  --cells TEXT       only cells whose name contains one of these (comma separated): "PUT 4 KiB,HEAD"
-  --modes LIST       of none,sse-s3,sse-kms,sse-c (default all)
-  --seconds N        of each timed phase (default 5)
-  --warmup N         seconds before each of them (default 3: compilers of the runtime are the server's processor time, too)
-  --runtime NAME     bun (default) or node, or a path: what the server runs on
-  --churn            overwrite and delete until the store has turned over ten times; figures before and after
-  --growth LIST      PUT, GET and LIST with that many objects in the bucket, for example 10000,100000,1000000
-  --crowd            GET from 1, 8, 64 and 512 connections
-  --write FILE       write the table as a page of the documents, with the command that prints it
-  --json FILE        write the results as JSON too
-  --profile DIR      write a processor profile of the server there (open it in a browser's developer tools)
-  --directory DIR    where the server's data directory is made (default: the system's for temporary files)
-  --against URL      measure this endpoint instead; takes the keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
-                     the CA bundle from --ca FILE, and --pid N (several times) for processor time and memory
-  --server-arg ARG   passed to "strongroom server" (several times)
-  --region NAME      default us-east-1
-`
-
-const options = {
-  cells: { type: 'string' },
-  modes: { type: 'string', default: allModes.join(',') },
-  seconds: { type: 'string', default: '5' },
-  warmup: { type: 'string', default: '3' },
-  runtime: { type: 'string', default: 'bun' },
-  churn: { type: 'boolean', default: false },
-  growth: { type: 'string' },
-  crowd: { type: 'boolean', default: false },
-  write: { type: 'string' },
-  json: { type: 'string' },
-  profile: { type: 'string' },
-  directory: { type: 'string' },
-  against: { type: 'string' },
-  ca: { type: 'string' },
-  pid: { type: 'string', multiple: true },
-  'server-arg': { type: 'string', multiple: true },
-  region: { type: 'string', default: 'us-east-1' },
-  help: { type: 'boolean', default: false },
-} as const
-
-type Settings = ReturnType<typeof parseSettings>
-
-function parseSettings(args: readonly string[]) {
-  return parseArgs({ args: [...args], options }).values
-}
+import { type PartName, type PartReport, partTitles } from './parts.ts'
+import { Progress } from './progress.ts'
+import { commandOf, composePage } from './report/page.ts'
+import {
+  formatCellsPart,
+  formatChurnPart,
+  formatConnectionsPart,
+  formatGrowthPart,
+  formatSingleWriterPart,
+} from './report/reports.ts'
+import { type Cell, type CellResult, runCells } from './run-cell.ts'
+import { startBareListener } from './server-process.ts'
+import { parseSettings, type Settings } from './settings.ts'
+import { measureSingleWriter } from './single-writer.ts'
 
 /** Runs the bench. @returns the exit code */
 export async function runBench(args: readonly string[]): Promise<number> {
   if (args[0] === 'kes') return runKesBench(args.slice(1), repositoryRoot())
   const settings = parseSettings(args)
-  if (settings.help) {
-    process.stdout.write(help)
+  if ('help' in settings) {
+    process.stdout.write(settings.help)
     return 0
   }
-  const cells = chooseCells(settings)
-  const wantsBare = settings.against === undefined && isWanted(settings, bareName)
-  if (cells.length === 0 && !wantsBare) throw new Error(`no cell is named like ${settings.cells}`)
-  const server = await findServer(settings)
+  const progress = new Progress(process.stderr)
+  const bench = createBench(settings, progress)
+  const machine = describeMachine()
+  const server = describeServer(bench)
+  const reports: PartReport[] = []
+  // What is to be removed then is removed at exit.
+  const stop = (): never => process.exit(130)
+  process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
-    const results = wantsBare ? await measureBare(settings, server) : []
-    await makeBucket(clientOptions(server, settings.region))
-    for (const cell of cells) results.push(await measure(settings, server, cell))
-    report(settings, args, results)
-    return 0
+    for (const part of settings.parts) {
+      const report = await parts[part](bench)
+      progress.end()
+      if (report === undefined) continue
+      reports.push(report)
+      if (settings.json !== '-') {
+        process.stdout.write(
+          `${partTitles[part]}\n${machine}, shared by load and server; server on ${server}\n\n${report.body}\n\n`,
+        )
+      }
+      if (settings.write !== undefined) writeSection(settings.write, report, { args, machine, server })
+    }
+  } finally {
+    progress.end()
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+  }
+  if (reports.length === 0) throw new Error(`no cell is named like ${settings.cells?.join(' or ')}`)
+  writeJson(settings, { machine, server, date: today(), args, reports })
+  return 0
+}
+
+/** What each part does; undefined: none of its cells is wanted. */
+const parts: Readonly<Record<PartName, (bench: Bench) => Promise<PartReport | undefined>>> = {
+  cells: (bench) => cellsPart(bench, 'cells', smallCells(bench.settings.modes), formatCellsPart),
+  large: (bench) => cellsPart(bench, 'large', largeCells(bench.settings.modes), formatCellsPart),
+  connections: (bench) =>
+    cellsPart(bench, 'connections', connectionCells(bench.settings.oneMode), formatConnectionsPart),
+  growth: async (bench) => {
+    const results = await measureGrowth(bench, 1)
+    return { part: 'growth', body: formatGrowthPart(results), results }
+  },
+  buckets: async (bench) => {
+    const results = await measureGrowth(bench, 1000)
+    return { part: 'buckets', body: formatGrowthPart(results), results }
+  },
+  'single-writer': async (bench) => {
+    const results = await measureSingleWriter(bench)
+    return { part: 'single-writer', body: formatSingleWriterPart(results), results }
+  },
+  churn: async (bench) => {
+    const results = await measureChurn(bench)
+    return { part: 'churn', body: formatChurnPart(results), results }
+  },
+  kes: () => Promise.reject(new Error('the key service has options of its own: npm run bench -- kes --help')),
+}
+
+async function cellsPart(
+  bench: Bench,
+  part: PartName,
+  all: readonly Cell[],
+  format: (results: readonly CellResult[]) => string,
+): Promise<PartReport | undefined> {
+  const isWanted = (name: string): boolean => bench.settings.cells?.some((text) => name.includes(text)) ?? true
+  const cells = all.filter((cell) => isWanted(cell.name))
+  const bare =
+    part === 'cells' && bench.settings.against === undefined ? bareCells.filter(({ name }) => isWanted(name)) : []
+  if (cells.length + bare.length === 0) return undefined
+  bench.progress.step('starting the server')
+  const server = await openServer(bench)
+  try {
+    const results: CellResult[] = []
+    if (bare.length > 0) {
+      const listener = await startBareListener(bench.start, server)
+      results.push(...(await runCells(bare, bench.runOptions(listener)).finally(listener.stop)))
+    }
+    results.push(...(await runCells(cells, bench.runOptions(server))))
+    return { part, body: format(results), results }
   } finally {
     await server.stop()
   }
 }
 
-const bareName = 'bare listener'
+/** The same requests to a listener that does nothing: what is left for the server's own work. */
+const bareCells = (['HEAD', 'GET'] as const).map(
+  (method): Cell => ({
+    name: `bare listener, ${method === 'GET' ? 'GET 4 KiB' : method}`,
+    mode: 'none',
+    connections: 32,
+    unit: 'operations',
+    async work(client) {
+      await client.send({ method, bucket: benchBucket, name: 'bare' })
+      return { bytes: 0 }
+    },
+  }),
+)
 
-function isWanted({ cells, churn, growth, crowd }: Settings, name: string): boolean {
-  if (cells === undefined) return !churn && !crowd && growth === undefined
-  return cells.split(',').some((text) => name.includes(text))
+interface Facts {
+  readonly args: readonly string[]
+  readonly machine: string
+  readonly server: string
 }
 
-/** The cells that were asked for by name; without names those of the flags, or else the usual ones. */
-function chooseCells(settings: Settings): readonly Cell[] {
-  const modes = parseModes(settings.modes)
-  const counts = settings.growth?.split(',').map(Number) ?? []
-  return [
-    ...makeCells(modes).filter((cell) => isWanted(settings, cell.name)),
-    ...modes.flatMap((mode) => (settings.churn ? churnCells(mode) : [])),
-    ...modes.flatMap((mode) => (settings.crowd ? connectionGrowthCells(mode) : [])),
-    ...modes.flatMap((mode) => objectGrowthCells(mode, counts)),
-  ]
+function writeSection(file: string, { part, body }: PartReport, { args, machine, server }: Facts): void {
+  const page = existsSync(file) ? readFileSync(file, 'utf8') : undefined
+  const section = { part, command: commandOf(part, args, file), date: today(), machine, server, body }
+  writeFileSync(file, composePage(page, section))
 }
 
-async function measure(settings: Settings, server: MeasuredServer, cell: Cell): Promise<CellResult> {
-  process.stderr.write(`${cell.name}, ${cell.mode} …\n`)
-  return await runCell(cell, {
-    client: clientOptions(server, settings.region),
-    pids: server.pids,
-    secondsPerCell: Number(settings.seconds),
-    warmupSeconds: Number(settings.warmup),
-  })
-}
+const today = (): string => new Date().toISOString().slice(0, 10)
 
-/** The same two requests to a listener that does nothing: what is left for the server's own work. */
-async function measureBare(settings: Settings, like: MeasuredServer): Promise<CellResult[]> {
-  const bare = await startBareListener({ root: repositoryRoot(), runtime: resolveRuntime(settings.runtime) }, like)
-  try {
-    const results: CellResult[] = []
-    for (const method of ['HEAD', 'GET'] as const) {
-      const work: Cell['work'] = async (client) => {
-        await client.send({ method, bucket: benchBucket, name: 'bare' })
-        return { bytes: 0 }
-      }
-      const name = `${bareName}, ${method === 'GET' ? 'GET 4 KiB' : method}`
-      results.push(await measure(settings, bare, { name, mode: 'none', connections: 32, unit: 'operations', work }))
-    }
-    return results
-  } finally {
-    await bare.stop()
-  }
-}
-
-function report(settings: Settings, args: readonly string[], results: readonly CellResult[]): void {
-  const table = `${machine(settings)}\n\n${formatTable(results)}\n`
-  process.stdout.write(table)
-  if (settings.json !== undefined) {
-    writeFileSync(settings.json, `${JSON.stringify({ machine: machine(settings), results }, null, 2)}\n`)
-  }
-  if (settings.write !== undefined) writeFileSync(settings.write, performancePage(args, table))
-}
-
-function parseModes(text: string): readonly EncryptionMode[] {
-  return text.split(',').map((name) => {
-    const mode = allModes.find((known) => known === name)
-    if (mode === undefined) throw new Error(`no such mode: ${name}`)
-    return mode
-  })
-}
-
-async function findServer(settings: Settings): Promise<MeasuredServer> {
-  if (settings.against === undefined) {
-    const runtime = resolveRuntime(settings.runtime)
-    const runtimeName = /bun[^/]*$/.test(runtime) ? 'bun' : 'node'
-    const profile = settings.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(settings.profile)}`]
-    const serverArguments = settings['server-arg'] ?? []
-    const directory = settings.directory === undefined ? {} : { directory: settings.directory }
-    return startServer({
-      root: repositoryRoot(),
-      runtime,
-      runtimeName,
-      runtimeArguments: profile,
-      serverArguments,
-      ...directory,
-    })
-  }
-  const pids = (settings.pid ?? []).map(Number)
-  return {
-    url: new URL(settings.against),
-    accessKeyId: required('AWS_ACCESS_KEY_ID'),
-    secretAccessKey: required('AWS_SECRET_ACCESS_KEY'),
-    ...(settings.ca === undefined ? {} : { ca: readFileSync(settings.ca, 'utf8') }),
-    pids: () => pids,
-    stop: async () => {},
-  }
-}
-
-function required(name: string): string {
-  const value = process.env[name]
-  if (value === undefined) throw new Error(`${name} must be set`)
-  return value
-}
-
-function clientOptions(server: MeasuredServer, region: string): ClientOptions {
-  const secure = server.url.protocol === 'https:'
-  const target: Target = {
-    host: server.url.hostname,
-    port: Number(server.url.port) || (secure ? 443 : 80),
-    secure,
-    ...(server.ca === undefined ? {} : { ca: server.ca }),
-  }
-  const credentials = { accessKeyId: server.accessKeyId, secret: Buffer.from(server.secretAccessKey) }
-  return { target, region, credentials }
-}
-
-async function makeBucket(options: ClientOptions): Promise<void> {
-  const client = await Client.open(options)
-  const answer = await client.sendUnchecked({ method: 'PUT', bucket: benchBucket })
-  client.close()
-  if (answer.status !== 200 && answer.status !== 409) throw new Error(`${answer.status} ${answer.errorText}`)
-}
-
-function repositoryRoot(): string {
-  let directory = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(directory, 'package-lock.json'))) {
-    if (directory === dirname(directory)) throw new Error('the bench runs from a checkout of the repository')
-    directory = dirname(directory)
-  }
-  return directory
-}
-
-function resolveRuntime(name: string): string {
-  if (name === 'node') return process.versions.bun === undefined ? process.execPath : 'node'
-  return name === 'bun' ? bunProgram() : name
-}
-
-/** As scripts/runtime.mjs finds it: a link in `.bin` would be a script of Node.js where install scripts did not run. */
-function bunProgram(): string {
-  const root = repositoryRoot()
-  const platforms = join(root, 'node_modules/@oven')
-  const found = existsSync(platforms) ? readdirSync(platforms).map((name) => join(platforms, name, 'bin/bun')) : []
-  return found.find((file) => existsSync(file)) ?? join(root, 'node_modules/bun/bin/bun.exe')
-}
-
-function machine(settings: Settings): string {
-  const where = settings.against ?? `server on ${settings.runtime}`
-  return `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores shared by load and server; ${where}; ${settings.seconds} s per cell`
+function writeJson({ json }: Settings, content: unknown): void {
+  if (json === undefined) return
+  const text = `${JSON.stringify(content, null, 2)}\n`
+  if (json === '-') process.stdout.write(text)
+  else writeFileSync(json, text)
 }

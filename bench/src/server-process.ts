@@ -5,7 +5,7 @@
  * @module
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:https'
 import { createServer } from 'node:net'
@@ -20,9 +20,11 @@ export interface MeasuredServer {
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly ca?: string
-  /** Where its certificate and key are; undefined for a server elsewhere. */
-  readonly certs?: string
-  /** Process ids whose processor time counts as the server's; empty for a server elsewhere. */
+  /** Its data directory; undefined for a server elsewhere. */
+  readonly data?: string
+  /** From the start of the process to the first answer that it is ready; undefined for a server elsewhere. */
+  readonly startMs?: number
+  /** Process ids whose processor time counts as the server's, workers included; empty for a server elsewhere. */
   readonly pids: () => readonly number[]
   readonly stop: () => Promise<void>
 }
@@ -42,12 +44,41 @@ export interface StartOptions {
   readonly directory?: string
 }
 
-/** Starts a server on a free port with an empty data directory; resolves when it says that it is ready. */
+/** As scripts/runtime.mjs starts Bun. */
+export const bunEnvironment = { MIMALLOC_PURGE_DELAY: '-1' } as const
+
+/** Makes an empty directory for a server's data. Whoever made it removes it; one that is cut short leaves it to the exit. */
+export async function makeDataDirectory({ directory }: Pick<StartOptions, 'directory'>): Promise<string> {
+  const data = await mkdtemp(join(directory ?? tmpdir(), 'strongroom-bench-'))
+  process.once('exit', () => rmSync(data, { recursive: true, force: true }))
+  return data
+}
+
+/** Starts a server on a free port with an empty data directory, which goes when it stops. */
 export async function startServer(options: StartOptions): Promise<MeasuredServer> {
-  const data = await mkdtemp(join(options.directory ?? tmpdir(), 'strongroom-bench-'))
+  const data = await makeDataDirectory(options)
+  const remove = (): Promise<void> => rm(data, { recursive: true, force: true })
+  try {
+    const server = await startServerOn(data, options)
+    return {
+      ...server,
+      stop: async () => {
+        await server.stop()
+        await remove()
+      },
+    }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/** Starts a server on a free port with this data directory, which stays; resolves when it says that it is ready. */
+export async function startServerOn(data: string, options: StartOptions): Promise<MeasuredServer> {
   const port = await freePort()
   const accessKeyId = 'BENCHBENCHBENCHBENCH'
   const secretAccessKey = 'bench-secret-of-a-server-that-lives-for-one-run'
+  const startedAt = performance.now()
   const child = spawn(
     options.runtime,
     [
@@ -66,31 +97,51 @@ export async function startServer(options: StartOptions): Promise<MeasuredServer
     {
       cwd: data,
       env: {
-        // As scripts/runtime.mjs starts Bun.
-        MIMALLOC_PURGE_DELAY: '-1',
+        ...bunEnvironment,
         ...process.env,
         STRONGROOM_RUNTIME: options.runtimeName,
+        // The bench has made the tree ready.
+        STRONGROOM_SETUP: 'off',
         STRONGROOM_ROOT_USER: accessKeyId,
         STRONGROOM_ROOT_PASSWORD: secretAccessKey,
       },
       stdio: ['ignore', 'ignore', 'pipe'],
     },
   )
+  endWithBench(child)
   let complaints = ''
   child.stderr.on('data', (chunk: Buffer) => {
     complaints = (complaints + chunk.toString()).slice(-4000)
   })
   const url = new URL(`https://127.0.0.1:${port}`)
-  const stop = async (): Promise<void> => {
-    await ended(child)
-    await rm(data, { recursive: true, force: true })
-  }
   try {
     const ca = await waitUntilReady(url, data, child)
-    return { url, accessKeyId, secretAccessKey, ca, certs: join(data, 'certs'), pids: () => [child.pid ?? 0], stop }
+    const startMs = performance.now() - startedAt
+    const pids = (): readonly number[] => withChildren(child.pid ?? 0)
+    return { url, accessKeyId, secretAccessKey, ca, data, startMs, pids, stop: () => ended(child) }
   } catch (error) {
-    await stop()
+    await ended(child)
     throw new Error(`the server did not start: ${complaints}`, { cause: error })
+  }
+}
+
+/** A process and all its descendants: workers of a server are measured with it. */
+function withChildren(pid: number): number[] {
+  const pids = [pid]
+  for (const parent of pids) {
+    const children = readIfThere(`/proc/${parent}/task/${parent}/children`).split(' ').filter(Boolean)
+    pids.push(...children.map(Number))
+  }
+  return pids
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    // A worker that has ended meanwhile, or a kernel without this file.
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH')) return ''
+    throw error
   }
 }
 
@@ -100,12 +151,21 @@ export async function startBareListener(
   like: MeasuredServer,
 ): Promise<MeasuredServer> {
   const program = join(options.root, 'bench/dist/bare-listener.js')
-  const child = spawn(options.runtime, [program, like.certs ?? ''], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(options.runtime, [program, join(like.data ?? '', 'certs')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   const port = await new Promise<number>((resolve, reject) => {
     child.stdout.once('data', (line: Buffer) => resolve(Number(line.toString())))
     child.once('exit', () => reject(new Error('the bare listener did not start')))
   })
   return { ...like, url: new URL(`https://127.0.0.1:${port}`), pids: () => [child.pid ?? 0], stop: () => ended(child) }
+}
+
+/** A bench that is cut short takes its server along. SIGKILL: what the server has not written yet is about to be removed. */
+function endWithBench(child: ChildProcess): void {
+  const end = (): boolean => child.kill('SIGKILL')
+  process.once('exit', end)
+  child.once('exit', () => process.off('exit', end))
 }
 
 async function ended(child: ChildProcess): Promise<void> {
@@ -125,7 +185,7 @@ async function freePort(): Promise<number> {
 }
 
 async function waitUntilReady(url: URL, data: string, child: ChildProcess): Promise<string> {
-  const deadline = Date.now() + 30_000
+  const deadline = Date.now() + 60_000
   let last: unknown
   while (Date.now() < deadline && child.exitCode === null) {
     try {
@@ -134,10 +194,10 @@ async function waitUntilReady(url: URL, data: string, child: ChildProcess): Prom
       return ca
     } catch (error) {
       last = error
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await new Promise((resolve) => setTimeout(resolve, 10))
     }
   }
-  throw new Error('not ready within 30 s', { cause: last })
+  throw new Error('not ready within 60 s', { cause: last })
 }
 
 async function probe(url: URL, ca: string): Promise<void> {

@@ -1,23 +1,47 @@
 /**
- * The table that a run prints and the documents show.
+ * Tables and plots: Markdown for the documents, aligned for a terminal.
  *
  * @module
  */
 import type { CellResult } from './run-cell.ts'
 
-const headings = ['cell', 'mode', 'conn', 'op/s', 'MiB/s', 'p50 ms', 'p99 ms', 'CPU', 'per CPU second', 'anon. MiB']
-
-/** A Markdown table, aligned for a terminal. `CPU` is server seconds per 1,000 operations, or per GiB moved. */
-export function formatTable(results: readonly CellResult[]): string {
-  const rows = [headings, ...results.map(row)]
-  const widths = headings.map((_, column) => Math.max(...rows.map((cells) => (cells[column] ?? '').length)))
+/** A Markdown table; all columns but the first `leftColumns` stand to the right. */
+export function formatRows(
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+  leftColumns: number,
+): string {
+  const widths = headings.map((_, column) =>
+    Math.max(3, ...[headings, ...rows].map((cells) => (cells[column] ?? '').length)),
+  )
+  const pad = (cell: string, column: number): string =>
+    column < leftColumns ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)
   const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' | ')} |`
-  const rule = `| ${widths.map((width, column) => (column < 2 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`
-  return [line(headings), rule, ...rows.slice(1).map(line)].join('\n')
+    `| ${widths.map((_, at) => pad(cells[at] ?? '', at)).join(' | ')} |`
+  const rules = widths.map((width, column) => (column < leftColumns ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
+  return [line(headings), `| ${rules.join(' | ')} |`, ...rows.map(line)].join('\n')
 }
 
-function row(result: CellResult): readonly string[] {
+const cellHeadings = [
+  'cell',
+  'mode',
+  'conn',
+  'op/s',
+  'MiB/s',
+  'p50 ms',
+  'p99 ms',
+  'CPU s',
+  'per',
+  'per CPU second',
+  'anon. MiB',
+]
+
+/** Results of cells. `CPU s` is server seconds per 1,000 operations, or per GiB moved. */
+export function formatCells(results: readonly CellResult[]): string {
+  return formatRows(cellHeadings, results.map(cellRow), 2)
+}
+
+function cellRow(result: CellResult): readonly string[] {
   return [
     result.name,
     result.mode,
@@ -26,44 +50,52 @@ function row(result: CellResult): readonly string[] {
     result.mebibytesPerSecond >= 10 ? whole(result.mebibytesPerSecond) : '',
     result.p50Ms.toFixed(2),
     result.p99Ms.toFixed(2),
-    cpuCost(result),
-    result.unitsPerCpuSecond === undefined ? '' : `${whole(result.unitsPerCpuSecond)} ${unitNames[result.unit]}`,
+    ...cpuCost(result),
+    perCpuSecond(result),
     result.peakMemoryBytes === undefined ? '' : whole(result.peakMemoryBytes / 1_048_576),
   ]
 }
 
 const unitNames: Readonly<Record<CellResult['unit'], string>> = { operations: 'op', MiB: 'MiB', entries: 'entries' }
 
-function cpuCost(result: CellResult): string {
-  if (result.cpuSeconds === undefined || result.operations === 0) return ''
-  if (result.unit !== 'MiB') return `${((result.cpuSeconds / result.operations) * 1000).toFixed(3)} s/1000`
-  const gibibytes = (result.mebibytesPerSecond * result.seconds) / 1024
-  return `${(result.cpuSeconds / gibibytes).toFixed(3)} s/GiB`
+/** `8,120 op`, or nothing for a server elsewhere. */
+export function perCpuSecond({ unitsPerCpuSecond, unit }: CellResult): string {
+  return unitsPerCpuSecond === undefined ? '' : `${whole(unitsPerCpuSecond)} ${unitNames[unit]}`
 }
 
-function whole(value: number): string {
+function cpuCost(result: CellResult): readonly [seconds: string, per: string] {
+  if (result.cpuSeconds === undefined || result.operations === 0) return ['', '']
+  if (result.unit !== 'MiB') return [((result.cpuSeconds / result.operations) * 1000).toFixed(3), '1,000 op']
+  const gibibytes = (result.mebibytesPerSecond * result.seconds) / 1024
+  return [(result.cpuSeconds / gibibytes).toFixed(3), 'GiB']
+}
+
+/** With thousands separated. */
+export function whole(value: number): string {
   return Math.round(value)
     .toString()
     .replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
-/** A page of the documents around a table. @param args what the bench was called with */
-export function performancePage(args: readonly string[], table: string): string {
-  const quoted = args.map((arg) => (/^[\w./,-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`))
-  return [
-    '# Performance',
-    '',
-    'Written by the bench itself: do not edit.',
-    '',
-    '```',
-    `npm run bench -- ${quoted.join(' ')}`,
-    '```',
-    '',
-    'Figures per CPU second are per second of the user and system time of the server and all its threads in the timed phase. The load generator',
-    'is another process on the same cores, speaks TLS on kept-alive connections and signs every request. Everything durable: an acknowledged write is',
-    'synced. The bare listener is `node:https` of the same runtime that answers at once: no server on it can do more. Memory is anonymous',
-    'memory, the highest seen.',
-    '',
-    table,
-  ].join('\n')
+/** A figure with as many digits as matter. */
+export function figure(value: number): string {
+  if (value >= 100) return whole(value)
+  return value >= 10 ? value.toFixed(1) : value.toFixed(2)
+}
+
+const plotWidth = 40
+
+/** One bar for each point, in a fenced block: a curve in plain text. */
+export function plot(
+  title: string,
+  points: readonly { readonly label: string; readonly value: number }[],
+  unit: string,
+): string {
+  const highest = Math.max(...points.map(({ value }) => value), Number.MIN_VALUE)
+  const labelWidth = Math.max(...points.map(({ label }) => label.length))
+  const lines = points.map(({ label, value }) => {
+    const bar = '#'.repeat(Math.max(1, Math.round((value / highest) * plotWidth)))
+    return `${label.padStart(labelWidth)}  ${bar.padEnd(plotWidth)}  ${figure(value)} ${unit}`
+  })
+  return ['```', title, ...lines, '```'].join('\n')
 }
