@@ -46,6 +46,13 @@ export interface EngineOptions {
   readonly inlineLimitBytes?: number
   /** Asked before data is stored. Default: there is always room. */
   readonly space?: WriteSpace
+  /**
+   * The id of the writer session, 8 bytes, never used before: for whoever has to know it before the session is opened.
+   * Default: random.
+   */
+  readonly sessionId?: Uint8Array
+  /** Whether another process reads a part table, by its id. Must not reject. Default: there is none. */
+  readonly isReadElsewhere?: (tableId: Uint8Array) => Promise<boolean>
   /** Milliseconds since the epoch; fractions are welcome. Default `Date.now`. */
   readonly now?: () => number
   /** Default `randomBytes` of `node:crypto`. */
@@ -88,6 +95,8 @@ export interface EngineContext {
   readonly partTables: PartTables
   /** Part tables that are being read. */
   readonly pins: Pins
+  /** See {@link EngineOptions.isReadElsewhere}. */
+  readonly isReadElsewhere: (tableId: Uint8Array) => Promise<boolean>
   readonly reclaimer: Reclaimer
   /** Uploads that this process is completing or aborting, by id. */
   readonly uploadTurns: Turns

@@ -57,9 +57,12 @@ export interface EngineMaintenance {
   ensureDefaultKey(): Promise<boolean>
   /**
    * Ends the sessions of writers that are gone and removes what they left, and all garbage. To be called by the one
-   * process that may: no other may be writing at this time, unless its session is named.
+   * process that may: no other may be writing at this time, unless its session is in `liveSessions`, from before it is
+   * opened until its process has ended. Looked up when it matters, not at the start of the sweep.
    */
-  sweep(options?: { readonly liveSessions?: readonly string[] }): Promise<SweepReport>
+  sweep(options?: { readonly liveSessions?: Pick<ReadonlySet<string>, 'has'> }): Promise<SweepReport>
+  /** Whether this process reads a part table. */
+  isReading(tableId: Uint8Array): boolean
   /** Resolves when the garbage that this process made so far was tried once. */
   idle(): Promise<void>
   /** 16 hex digits. */
@@ -71,9 +74,10 @@ export type MaintainedEngine = Engine & EngineMaintenance
 
 /** Makes the context that all operations share. Opens a writer session. */
 export async function createContext(options: EngineOptions): Promise<EngineContext> {
-  const { metadata, blobs, kms, now = Date.now, random = randomBytes } = options
+  const { metadata, blobs, kms, sessionId, now = Date.now, random = randomBytes } = options
+  const isReadElsewhere = options.isReadElsewhere ?? (async () => false)
   const records = new RecordStore(options.recordSealer)
-  const session = await openSession({ metadata, records, random, now })
+  const session = await openSession({ metadata, records, random, now, sessionId })
   const pins = new Pins()
   const commits = new CommitLoop({
     metadata,
@@ -82,7 +86,7 @@ export async function createContext(options: EngineOptions): Promise<EngineConte
     session,
     onGarbage: (garbage) => reclaimer.push(garbage),
   })
-  const reclaimer = new Reclaimer({ metadata, blobs, records, commits, session, pins, now })
+  const reclaimer = new Reclaimer({ metadata, blobs, records, commits, session, pins, isReadElsewhere, now })
   return {
     metadata,
     blobs,
@@ -99,6 +103,7 @@ export async function createContext(options: EngineOptions): Promise<EngineConte
     pins,
     uploadTurns: new Turns(),
     keyTurns: new Turns(),
+    isReadElsewhere,
     reclaimer,
     figures: { copiesShared: 0, copiesRewritten: 0 },
     space: options.space ?? endlessSpace,
@@ -206,6 +211,7 @@ export function assembleEngine(context: EngineContext): MaintainedEngine {
     stats: () => ({ ...context.figures }),
     ensureDefaultKey: () => ensureDefaultKey(context),
     sweep: guarded(sweep),
+    isReading: (tableId) => context.pins.has(tableId),
     idle: () => context.reclaimer.idle(),
     sessionId: context.session.idHex,
     async close() {

@@ -33,6 +33,11 @@ export class Pins {
     }
   }
 
+  /** Whether someone reads it. */
+  has(id: Uint8Array): boolean {
+    return this.#pins.has(formatId(id))
+  }
+
   /** Whether someone reads it; if so, `proceed` is called when nobody does any more. */
   isBusy(id: Uint8Array, proceed: () => void): boolean {
     const pin = this.#pins.get(formatId(id))

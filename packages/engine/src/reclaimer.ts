@@ -22,6 +22,8 @@ export interface ReclaimerContext extends SettleContext {
   readonly commits: CommitLoop
   /** Tables that are being read wait until they are not. */
   readonly pins: Pins
+  /** Those that another process reads are left to the sweeper. */
+  readonly isReadElsewhere: (tableId: Uint8Array) => Promise<boolean>
 }
 
 /** References given back in one commit. */
@@ -101,6 +103,7 @@ export class Reclaimer {
     }
     this.#queue.shift()
     if (first.kind === 'table' && this.#context.pins.isBusy(first.id, () => this.push([first]))) return
+    if (first.kind === 'table' && (await this.#context.isReadElsewhere(first.id))) return
     await (first.kind === 'table' ? reclaimTable(this.#context, first.id) : reclaimUpload(this.#context, first.id))
   }
 }

@@ -30,11 +30,13 @@ interface SessionContext {
   readonly records: RecordStore
   readonly random: Random
   readonly now: () => number
+  /** Default: random. */
+  readonly sessionId?: Uint8Array | undefined
 }
 
 /** Opens a session. @throws StorageError `unavailable` */
 export async function openSession(context: SessionContext): Promise<WriterSession> {
-  const id = Buffer.from(context.random(sessionIdBytes))
+  const id = Buffer.from(context.sessionId ?? context.random(sessionIdBytes))
   const key = sessionKey.encode(id)
   const body = encodeSessionRecord({ startedAtMs: Math.trunc(context.now()), state: 'open' })
   const draft = new CommitDraft(context.records).check(key, undefined).putRecord(key, body)

@@ -50,7 +50,7 @@ describe('a sweep', () => {
 
   it('spares sessions that are named as alive', async () => {
     const second = await another()
-    await second.engine.sweep({ liveSessions: [first.engine.sessionId] })
+    await second.engine.sweep({ liveSessions: new Set([first.engine.sessionId]) })
     await first.put(bucket, 'x', pattern(100_000))
     expect((await second.get(bucket, 'x')).bytes).toEqual(pattern(100_000))
   })

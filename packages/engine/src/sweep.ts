@@ -31,16 +31,16 @@ const pageSize = 64
 /** See `EngineMaintenance.sweep`. @throws StorageError */
 export async function sweep(
   context: EngineContext,
-  { liveSessions = [] }: { readonly liveSessions?: readonly string[] } = {},
+  { liveSessions = new Set() }: { readonly liveSessions?: Pick<ReadonlySet<string>, 'has'> } = {},
 ): Promise<SweepReport> {
-  const live = new Set([context.session.idHex, ...liveSessions])
+  const isLive = (id: string): boolean => id === context.session.idHex || liveSessions.has(id)
   let sessionsEnded = 0
   let blobsRemoved = 0
   for await (const entry of entriesOf(context, Buffer.of(sessionKey.tag))) {
     const [id] = sessionKey.decode(entry.key)
     const record = ifReadable(() => decodeSessionRecord(context.records.open(entry)))
     if (record === undefined) continue
-    if (live.has(formatId(id)) || record.state === 'settled') continue
+    if (isLive(formatId(id)) || record.state === 'settled') continue
     if (record.state === 'open') {
       await setSession(context, id, 'ended')
       sessionsEnded += 1
@@ -105,6 +105,7 @@ async function sweepGarbage(context: EngineContext): Promise<number> {
   for await (const entry of entriesOf(context, Buffer.of(garbageTableKey.tag))) {
     const [id] = garbageTableKey.decode(entry.key)
     if (context.pins.isBusy(id, () => context.reclaimer.push([{ kind: 'table', id }]))) continue
+    if (await context.isReadElsewhere(id)) continue
     await reclaimTable(reclaimContext, id)
     removed += 1
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { Acceptor, type AcceptorOptions } from './acceptor.ts'
 export { type AccessEntry, type AccessLog, createAccessLog, type LogStream, redactTarget } from './access-log.ts'
 export { bodyChunks, readBody, type SendBodyOptions, sendBody } from './body.ts'
 export { CertificateDirectory, type CertificateDirectoryOptions } from './certificate-directory.ts'
@@ -16,7 +17,15 @@ export type { DirectHeaders, DirectResponse } from './direct-response.ts'
 export { HttpError, type HttpErrorCode } from './http-error.ts'
 export type { ListenerLimits } from './limits.ts'
 export { type Endpoint, Listener, type ListenerOptions, type ListenerStats, listen } from './listener.ts'
-export { type BoundCounter, type BoundHistogram, type LabelValues, Metrics, type MetricsOptions } from './metrics.ts'
+export {
+  type BoundCounter,
+  type BoundHistogram,
+  type LabelValues,
+  Metrics,
+  type MetricsOptions,
+  type MetricsSnapshot,
+  mergeMetrics,
+} from './metrics.ts'
 export { type ClientFacts, TrustedProxies } from './proxies.ts'
 export type { FormatRejection, RejectionAnswer, RejectionCode } from './rejections.ts'
 export { createRequestIds, type RequestIds } from './request-ids.ts'

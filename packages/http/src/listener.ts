@@ -145,6 +145,13 @@ export class Listener {
     this.#gateway.setClientCertificates(options)
   }
 
+  /** Serves a connection that another process accepted, and has read nothing of. The socket is the listener's from now on. */
+  adopt(raw: Socket, { plaintext = false }: Pick<Endpoint, 'plaintext'> = {}): void {
+    raw.setNoDelay(true)
+    raw.setKeepAlive(true)
+    this.#accept(raw, plaintext ? undefined : this.#options.certificates)
+  }
+
   /** Listens on one more endpoint. @internal */
   open(endpoint: Endpoint): Promise<void> {
     const { certificates } = this.#options

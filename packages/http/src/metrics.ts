@@ -6,7 +6,7 @@
  * @module
  */
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** Labels and the values each may have. */
 export type LabelValues = Readonly<Record<string, readonly string[]>>
@@ -28,6 +28,9 @@ export interface MetricsOptions {
   /** Also the process's own: CPU, memory, event loop. Default true. */
   readonly includeProcess?: boolean
 }
+
+/** What one process's registry holds. Only {@link mergeMetrics} looks inside. */
+export type MetricsSnapshot = object
 
 const OTHER = 'other'
 const LATENCY_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -101,10 +104,19 @@ export class Metrics {
     return { observe: (values, value) => histogram.observe(labelled(labels, values), value) }
   }
 
-  /** Registers a gauge that is asked for its value whenever metrics are read. */
-  gauge(name: string, help: string, read: () => number | Promise<number>): void {
+  /**
+   * Registers a gauge that is asked for its value whenever metrics are read. `ofMany`: what is made of the values of several
+   * processes, by {@link mergeMetrics}.
+   */
+  gauge(
+    name: string,
+    help: string,
+    read: () => number | Promise<number>,
+    { ofMany = 'sum' }: { readonly ofMany?: 'sum' | 'max' } = {},
+  ): void {
     new Gauge({
       ...this.#named(name, help),
+      aggregator: ofMany,
       async collect() {
         this.set(await read())
       },
@@ -119,6 +131,11 @@ export class Metrics {
   /** All metrics in Prometheus' text format. */
   text(): Promise<string> {
     return this.#registry.metrics()
+  }
+
+  /** All metrics, for {@link mergeMetrics}; can be sent as JSON. */
+  snapshot(): Promise<MetricsSnapshot> {
+    return this.#registry.getMetricsAsJSON()
   }
 
   #named(name: string, help: string): { name: string; help: string; registers: Registry[] } {
@@ -152,6 +169,11 @@ export class Metrics {
     }
     this.gauge('requests_in_flight', 'Requests being served.', () => this.#inFlight)
   }
+}
+
+/** The metrics of several processes of one server as one text in Prometheus' format: what counts is added up. */
+export function mergeMetrics(snapshots: readonly MetricsSnapshot[]): Promise<string> {
+  return AggregatorRegistry.aggregate([...snapshots]).metrics()
 }
 
 function labelled(labels: LabelValues, values: readonly string[]): Record<string, string> {

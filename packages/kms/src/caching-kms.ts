@@ -14,15 +14,22 @@ import { endWaitingAt } from './wait.ts'
 /** A longer ciphertext is not that of a data key; in bytes. */
 const maxCachedCiphertextBytes = 512
 
+export interface CachingKmsOptions extends DataKeyCacheOptions {
+  /** Told of every change of a key that was made here, failed or not; the change is answered when it has resolved. Must not reject. */
+  readonly onChange?: (name: KeyName) => Promise<void>
+}
+
 /** See the module. Owns and closes `inner`. */
 export class CachingKms extends DelegatingKms implements KeyStateSource {
   readonly #states: KeyStateSource
   readonly #cache: DataKeyCache
+  readonly #onChange: CachingKmsOptions['onChange']
 
-  constructor(inner: Kms & KeyStateSource, options?: DataKeyCacheOptions) {
+  constructor(inner: Kms & KeyStateSource, options?: CachingKmsOptions) {
     super(inner)
     this.#states = inner
     this.#cache = new DataKeyCache(options)
+    this.#onChange = options?.onChange
   }
 
   /** How the cache did. */
@@ -67,6 +74,10 @@ export class CachingKms extends DelegatingKms implements KeyStateSource {
 
   protected override changed(name: KeyName): void {
     this.#cache.dropKey(name)
+  }
+
+  protected override async announce(name: KeyName): Promise<void> {
+    await this.#onChange?.(name)
   }
 }
 

@@ -91,6 +91,8 @@ export interface Kms {
   /** Destroys all versions. Whether anything depends on them is the caller's question. */
   deleteKey(name: KeyName, options?: KmsCallOptions): Promise<void>
   status(options?: KmsCallOptions): Promise<{ readonly reachable: boolean; readonly detail?: string }>
+  /** Another process changed the key: what is remembered of it counts no more. Only where something is remembered. */
+  forgetKey?(name: KeyName): void
   close(): Promise<void>
 }
 

@@ -117,6 +117,11 @@ export abstract class DelegatingKms implements Kms {
     return this.call('status', '', options, (own) => this.inner.status(own))
   }
 
+  forgetKey(name: KeyName): void {
+    this.changed(name)
+    this.inner.forgetKey?.(name)
+  }
+
   close(): Promise<void> {
     return this.inner.close()
   }
@@ -134,11 +139,15 @@ export abstract class DelegatingKms implements Kms {
   /** After every change of a key, failed or not: how far a failed one came is not known. */
   protected changed(_name: KeyName): void {}
 
+  /** After every change that was made here, before its call is answered. Must not reject. */
+  protected async announce(_name: KeyName): Promise<void> {}
+
   async #change<T>(name: KeyName, change: Promise<T>): Promise<T> {
     try {
       return await change
     } finally {
       this.changed(name)
+      await this.announce(name)
     }
   }
 }

@@ -19,6 +19,7 @@ export { replaceEntry } from './key-recovery.ts'
 export type { KeyStateSource, KeyStateView } from './key-state.ts'
 export type { StoredKeyDescription } from './key-wire.ts'
 export { Keyring, type KeyringKeys, newKeyring, withNewKey, withNextCredentials } from './keyring.ts'
+export { decodeKeyringBody, encodeKeyringBody } from './keyring-body.ts'
 export {
   addMetadataKey,
   createKeyring,

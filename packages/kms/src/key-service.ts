@@ -286,6 +286,11 @@ export class KeyService implements Kms, KeyStateSource {
     return endWaitingAt(options?.signal, this.#store.status())
   }
 
+  /** A load that is under way does not bring it back, either. */
+  forgetKey(name: KeyName): void {
+    this.#cache.drop(name)
+  }
+
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     this.#cache.dropAll()
