@@ -41,6 +41,11 @@ export function isWorkingBun(program) {
   return status === 0 && (major > oldestBun[0] || (major === oldestBun[0] && minor >= oldestBun[1]))
 }
 
+/** Whether a command is one that goes on: the object server, or the key service. */
+export function isServer([command, subcommand]) {
+  return command === 'server' || (command === 'kes' && subcommand === 'server')
+}
+
 /** The Bun to run `args` on, or undefined for this process. Throws with one clear line for a wish that cannot be met. */
 function otherRuntime(args) {
   const wish = process.env.STRONGROOM_RUNTIME || undefined
@@ -48,7 +53,7 @@ function otherRuntime(args) {
     throw new Error(`STRONGROOM_RUNTIME is node or bun, not "${wish}"`)
   }
   if (process.versions.bun !== undefined || wish === 'node') return undefined
-  if (wish === undefined && args[0] !== 'server') return undefined
+  if (wish === undefined && !isServer(args)) return undefined
   const program = bunProgram()
   if (program !== undefined && isWorkingBun(program)) return program
   const why = program === undefined ? 'is not installed for this platform' : 'does not run on this machine'

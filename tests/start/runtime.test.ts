@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 // The scripts are plain modules without types, so that they run before anything is built.
 // @ts-expect-error TS7016
-import { bunProgram, isWorkingBun } from '../../scripts/runtime.mjs'
+import { bunProgram, isServer, isWorkingBun } from '../../scripts/runtime.mjs'
 import { Program, run } from '../support/program.ts'
 
 const node = process.versions.bun === undefined ? process.execPath : 'node'
@@ -59,6 +59,20 @@ describe('a server that was started by Node.js', { timeout: 180_000 }, () => {
   it('does not start on a runtime that there is not', async () => {
     const { code, error } = await run(['status', '--data', data], { variables: { STRONGROOM_RUNTIME: 'deno' } })
     expect({ code, error }).toEqual({ code: 1, error: 'strongroom: STRONGROOM_RUNTIME is node or bun, not "deno"\n' })
+  })
+})
+
+describe('a command', () => {
+  it('runs on Bun if it is a server, of objects or of keys', () => {
+    expect(
+      [
+        ['server', '--data', 'x'],
+        ['kes', 'server', '--dev'],
+      ].every(isServer),
+    ).toBe(true)
+    expect(
+      [[], ['status'], ['kes'], ['kes', 'key', 'ls'], ['key', 'server'], ['kes', 'status', 'server']].some(isServer),
+    ).toBe(false)
   })
 })
 
