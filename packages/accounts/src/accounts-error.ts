@@ -8,6 +8,8 @@ export type AccountsErrorCode =
   | 'account-exists'
   | 'invalid-name'
   | 'no-such-account'
+  /** The deployment's first account stays. */
+  | 'first-account'
   | 'no-such-access-key'
   /** An account has as many access keys as it may. */
   | 'too-many-access-keys'

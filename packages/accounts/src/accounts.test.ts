@@ -145,6 +145,31 @@ describe('access keys', () => {
     await expect(accounts.createAccessKey(accountId)).rejects.toMatchObject({ code: 'too-many-access-keys' })
   })
 
+  it('of a deleted account are refused at the next look-up, by others, too, and its name is free', async () => {
+    const made = await accounts.createAccount('tenant-i')
+    const second = await accounts.createAccessKey(made.accountId)
+    const elsewhere = await createAccounts(options())
+    expect(await elsewhere.lookup(second.accessKeyId)).toBeDefined()
+    await accounts.deleteAccount(made.accountId)
+    expect(await accounts.lookup(made.accessKeyId)).toBeUndefined()
+    expect(await elsewhere.lookup(second.accessKeyId)).toBeUndefined()
+    expect(await accounts.listAccessKeys(made.accountId)).toEqual([])
+    expect(await accounts.accountNamed('tenant-i')).toBeUndefined()
+    await expect(accounts.deleteAccount(made.accountId)).rejects.toMatchObject({ code: 'no-such-account' })
+    await accounts.createAccount('tenant-i')
+  })
+
+  it('are none of them left by an account that is deleted while one is made', async () => {
+    const { accountId } = await accounts.createAccount('tenant-j')
+    const [made] = await Promise.allSettled([accounts.createAccessKey(accountId), accounts.deleteAccount(accountId)])
+    if (made.status === 'fulfilled') expect(await accounts.lookup(made.value.accessKeyId)).toBeUndefined()
+    expect(await accounts.listAccessKeys(accountId)).toEqual([])
+  })
+
+  it('of the first account stay: it cannot be deleted', async () => {
+    await expect(accounts.deleteAccount(accounts.rootAccountId)).rejects.toMatchObject({ code: 'first-account' })
+  })
+
   it('that nobody has are not found, whatever they look like', async () => {
     for (const id of ['', 'nobody', 'ROOTKEYID', '\u0000', 'x'.repeat(5000), 'ä']) {
       expect(await accounts.lookup(id)).toBeUndefined()

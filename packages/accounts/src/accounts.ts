@@ -139,6 +139,32 @@ export class Accounts {
     })
   }
 
+  /**
+   * Removes an account with its name and all its access keys: the next request that uses one is refused. Whether the account
+   * still owns anything is the caller's question.
+   *
+   * @throws AccountsError `no-such-account`, `first-account`
+   */
+  async deleteAccount(accountId: string): Promise<void> {
+    if (accountId === this.rootAccountId) {
+      throw new AccountsError('first-account', 'the first account of a deployment cannot be deleted')
+    }
+    const byId = accountKey.encode(accountId)
+    const accessKeyIds = await this.#retry(async () => {
+      const account = await this.#read((snapshot) => snapshot.get(byId))
+      if (account === undefined) throw new AccountsError('no-such-account', `there is no account ${accountId}`)
+      const { name } = openAccount(this.#options.recordSealer, byId, account.value)
+      const ids = await this.listAccessKeys(accountId)
+      const deletes = [
+        byId,
+        accountNameKey.encode(name),
+        ...ids.flatMap((id) => [accessKeyKey.encode(id), accountAccessKeyKey.encode(accountId, id)]),
+      ]
+      return (await this.#commit({ checks: [{ key: byId, version: account.version }], deletes })) ? ids : undefined
+    })
+    for (const id of accessKeyIds) this.#cache.drop(id)
+  }
+
   /** Every account, by id. */
   async listAccounts(): Promise<readonly Account[]> {
     const accounts: Account[] = []
@@ -179,7 +205,9 @@ export class Accounts {
       }
       const accessKey = this.#accessKeyCommit(accountId)
       const checks = [{ key: byId, version: account.version }, ...accessKey.checks]
-      return (await this.#commit({ checks, puts: accessKey.puts })) ? accessKey.made : undefined
+      // The account's record as it is, but newer: who deletes the account at this moment has to look again.
+      const puts = [{ key: byId, value: account.value }, ...accessKey.puts]
+      return (await this.#commit({ checks, puts })) ? accessKey.made : undefined
     })
   }
 

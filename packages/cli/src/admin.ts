@@ -116,6 +116,8 @@ export interface Admin {
   deleteKey(name: string, options: DeleteKeyOptions): Promise<KeyUsageReport>
   createAccount(name: string): Promise<NewAccount>
   listAccounts(): Promise<readonly AccountReport[]>
+  /** With its access keys. By name or id. @throws AdminError `refused` while it owns a bucket or a key */
+  deleteAccount(nameOrId: string): Promise<AccountReport>
   fsck(options: FsckOptions, onProgress: (progress: FsckProgress) => void): Promise<FsckReport>
   /** A new root key wraps the keyring; absent paths: the source that the settings name. */
   rotateRootKey(options: { readonly newPassphraseFile?: string; readonly newKeyFile?: string }): Promise<RootKeyReport>

@@ -145,6 +145,14 @@ export class MemoryAdmin implements Admin {
     return this.#accounts
   }
 
+  async deleteAccount(nameOrId: string) {
+    const at = this.#accounts.findIndex(({ id, name }) => name === nameOrId || id === nameOrId)
+    if (at === 0) throw new AdminError('refused', 'the first account of a deployment cannot be deleted')
+    const [account] = at > 0 ? this.#accounts.splice(at, 1) : []
+    if (account === undefined) throw new AdminError('not-found', `there is no account ${nameOrId}`)
+    return account
+  }
+
   async fsck({ repair, verifyData }: FsckOptions, onProgress: (progress: FsckProgress) => void): Promise<FsckReport> {
     onProgress({ phase: 'objects', done: 2, total: 2 })
     const isRepaired = repair === true

@@ -1,5 +1,5 @@
 /**
- * `strongroom account …`: makes and lists accounts.
+ * `strongroom account …`: makes, lists and deletes accounts.
  *
  * @module
  */
@@ -21,6 +21,15 @@ export const addAccount: AddCommand = (parent, { ports }) => {
       made,
       () => `account     ${made.accountId}\naccess key  ${made.accessKeyId}\nsecret key  ${made.secretAccessKey}\n`,
     )
+  })
+  withCommonOptions(
+    group
+      .command('delete')
+      .summary('delete an account that owns no bucket and no key; its access keys stop working at once')
+      .argument('<name>', 'its name or id'),
+  ).action(async (name: string, options: CommonOptions) => {
+    const account = await withAdmin(ports, options, (admin) => admin.deleteAccount(name))
+    answer(ports, options, account, () => `deleted account ${account.name} (${account.id})\n`)
   })
   withCommonOptions(group.command('list').summary('list accounts')).action(async (options: CommonOptions) => {
     const accounts = await withAdmin(ports, options, (admin) => admin.listAccounts())

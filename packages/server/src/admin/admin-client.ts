@@ -61,6 +61,7 @@ class AdminClient implements Admin {
   deleteKey = (name: string, options: DeleteKeyOptions): Promise<KeyUsageReport> =>
     this.#call('deleteKey', [name, options])
   createAccount = (name: string): Promise<NewAccount> => this.#call('createAccount', [name])
+  deleteAccount = (nameOrId: string): Promise<AccountReport> => this.#call('deleteAccount', [nameOrId])
   listAccounts = (): Promise<readonly AccountReport[]> => this.#call('listAccounts', [])
   fsck = (options: FsckOptions, onProgress: (progress: FsckProgress) => void): Promise<FsckReport> =>
     this.#call('fsck', [options], onProgress)

@@ -30,6 +30,7 @@ export const adminMethods = {
   deleteKey: z.tuple([name, deletion.partial()]),
   createAccount: z.tuple([name]),
   listAccounts: z.tuple([]),
+  deleteAccount: z.tuple([name]),
   fsck: z.tuple([z.strictObject({ repair: z.boolean(), verifyData: z.boolean() }).partial()]),
   rotateRootKey: z.tuple([z.strictObject({ newPassphraseFile: path, newKeyFile: path }).partial()]),
 } as const satisfies Record<Exclude<keyof Admin, 'close'>, z.ZodType>

@@ -31,3 +31,37 @@ test('a deletion that is refused is not noted as done', async () => {
   await expect(admin.deleteKey('invoices', {})).rejects.toThrow('refused')
   expect(lines).toEqual([])
 })
+
+test('an account is deleted once it owns nothing, with the grants that it had', async () => {
+  const account = { id: '100000000002', name: 'team', createdAtMs: 0, isRootAccount: false }
+  const log: unknown[] = []
+  const done: string[] = []
+  let buckets = [{ name: 'photos' }]
+  let keys = [{ name: 'own', ownerAccountId: account.id, grants: [] as string[] }]
+  const engine = {
+    listBuckets: async ({ accountId }: { accountId: string }) => ({
+      buckets: accountId === account.id ? buckets : [],
+      truncated: false,
+    }),
+    listKeys: async () => keys,
+    revokeKey: async (name: string, id: string) => void done.push(`revoke ${name} ${id}`),
+  }
+  const accounts = {
+    listAccounts: async () => [account],
+    deleteAccount: async (id: string) => void done.push(`delete ${id}`),
+  }
+  const deployment = { engine, accounts } as unknown as Deployment
+  const warn = (...line: unknown[]) => void log.push(line)
+  const admin = new LocalAdmin({ deployment, log: { warn }, status: { version: '1' }, endpoint: '' })
+  await expect(admin.deleteAccount('team')).rejects.toMatchObject({
+    code: 'refused',
+    message: 'account team still owns buckets: photos; keys: own',
+  })
+  await expect(admin.deleteAccount('nobody')).rejects.toMatchObject({ code: 'not-found' })
+  expect(done).toEqual([])
+  buckets = []
+  keys = [{ name: 'shared', ownerAccountId: '100000000001', grants: [account.id] }]
+  expect(await admin.deleteAccount('team')).toEqual(account)
+  expect(done).toEqual([`delete ${account.id}`, `revoke shared ${account.id}`])
+  expect(log).toEqual([[{ account: account.id, name: 'team' }, 'an account was deleted']])
+})

@@ -20,7 +20,7 @@ import {
   type NewAccount,
   type RootKeyReport,
 } from '@strongroom/cli'
-import { EngineError } from '@strongroom/engine'
+import { type Engine, EngineError } from '@strongroom/engine'
 import { isKeyName, KmsError, rotateRootKey, rotateRootKeyFile } from '@strongroom/kms'
 import { type AccountsCheck, type FsckProgress, type FsckReport, fsck } from '@strongroom/maintenance'
 import type { Deployment } from '../deployment.ts'
@@ -36,6 +36,8 @@ export interface LocalAdminOptions {
   /** `https://host:port`, for clients. */
   readonly endpoint: string
   readonly caFile?: string
+  /** Other processes that write. */
+  readonly writers?: { readonly liveSessions: ReadonlySet<string>; readonly pids: readonly number[] }
   /** Closes the deployment, where the command line opened it. */
   readonly onClose?: () => Promise<void>
 }
@@ -51,7 +53,9 @@ export class LocalAdmin implements Admin {
   }
 
   async status(): Promise<InstanceStatus> {
-    return this.#options.status
+    const { status, writers } = this.#options
+    if (status.server === undefined || writers === undefined) return status
+    return { ...status, server: { ...status.server, workers: writers.pids } }
   }
 
   async connection(): Promise<Connection> {
@@ -126,6 +130,19 @@ export class LocalAdmin implements Admin {
   createAccount = (name: string): Promise<NewAccount> => this.#do(({ accounts }) => accounts.createAccount(name))
   listAccounts = (): Promise<readonly AccountReport[]> => this.#do(({ accounts }) => accounts.listAccounts())
 
+  deleteAccount = (nameOrId: string): Promise<AccountReport> =>
+    this.#do(async ({ accounts, engine }) => {
+      const all = await accounts.listAccounts()
+      const account = all.find(({ name }) => name === nameOrId) ?? all.find(({ id }) => id === nameOrId)
+      if (account === undefined) throw new AdminError('not-found', `there is no account ${nameOrId}`)
+      const keys = await engine.listKeys('*')
+      await requireOwnsNothing(account, keys, engine)
+      await accounts.deleteAccount(account.id)
+      this.#options.log.warn({ account: account.id, name: account.name }, 'an account was deleted')
+      for (const { name, grants } of keys) if (grants.includes(account.id)) await engine.revokeKey(name, account.id)
+      return account
+    })
+
   fsck = (options: FsckOptions, onProgress: (progress: FsckProgress) => void): Promise<FsckReport> =>
     this.#do(async ({ engine, metadata, blobs, kms, recordSealer, keyring }) => {
       if (this.#isChecking) throw new AdminError('unavailable', 'a check is under way already')
@@ -136,9 +153,9 @@ export class LocalAdmin implements Admin {
         const check: AccountsCheck = (snapshot, onProblem) => checkAccounts(recordSealer, snapshot, onProblem)
         const sources = { ...stores, checkAccounts: check, now: Date.now, random: randomBytes }
         // What a killed writer left behind, and what a repair turns into garbage, is the sweeper's to remove.
-        if (options.repair) await engine.sweep()
+        if (options.repair) await engine.sweep(this.#options.writers)
         const report = await fsck({ ...sources, ...options, onProgress })
-        if (options.repair) await engine.sweep()
+        if (options.repair) await engine.sweep(this.#options.writers)
         return report
       } finally {
         this.#isChecking = false
@@ -190,6 +207,21 @@ export class LocalAdmin implements Admin {
   }
 }
 
+async function requireOwnsNothing(
+  { id, name }: AccountReport,
+  keys: readonly KeyReport[],
+  engine: Pick<Engine, 'listBuckets'>,
+): Promise<void> {
+  const shown = 10
+  const { buckets } = await engine.listBuckets({ accountId: id, limit: shown })
+  const owned = keys.filter(({ ownerAccountId }) => ownerAccountId === id).slice(0, shown)
+  const what = [
+    ...(buckets.length === 0 ? [] : [`buckets: ${buckets.map((bucket) => bucket.name).join(', ')}`]),
+    ...(owned.length === 0 ? [] : [`keys: ${owned.map((key) => key.name).join(', ')}`]),
+  ]
+  if (what.length > 0) throw new AdminError('refused', `account ${name} still owns ${what.join('; ')}`)
+}
+
 /** A key that is made needs a name that is allowed; one that is only named wrongly is just not there. */
 function requireKeyName(name: string): void {
   if (isKeyName(name)) return
@@ -207,6 +239,7 @@ const codes: Readonly<Record<string, readonly [code: AdminErrorCode, text?: stri
   'account-exists': ['conflict'],
   'invalid-name': ['invalid'],
   'no-such-account': ['not-found'],
+  'first-account': ['refused'],
   'key-exists': ['conflict'],
   'key-not-found': ['not-found'],
   'key-disabled': ['refused'],
