@@ -111,9 +111,10 @@ export function repositoryRoot(): string {
   return directory
 }
 
-const isBun = (runtime: string): boolean => /bun[^/]*$/.test(runtime)
+export const isBun = (runtime: string): boolean => /bun[^/]*$/.test(runtime)
 
-function resolveRuntime(name: string): string {
+/** The program that a name of a runtime means; anything else is a path. */
+export function resolveRuntime(name: string): string {
   if (name === 'node') return process.versions.bun === undefined ? process.execPath : 'node'
   return name === 'bun' ? bunProgram() : name
 }
@@ -129,9 +130,14 @@ function bunProgram(): string {
 /** `Bun 1.4.5`; for a server elsewhere its address. */
 export function describeServer({ settings, start }: Bench): string {
   if (settings.against !== undefined) return settings.against
-  const version = execFileSync(start.runtime, ['--version'], { encoding: 'utf8' }).trim().replace(/^v/, '')
-  const runtime = `${start.runtimeName === 'bun' ? 'Bun' : 'Node.js'} ${version}`
+  const runtime = describeRuntime(start.runtime)
   return settings.serverArguments.length === 0 ? runtime : `${runtime}, ${settings.serverArguments.join(' ')}`
+}
+
+/** `Bun 1.4.5` */
+export function describeRuntime(runtime: string): string {
+  const version = execFileSync(runtime, ['--version'], { encoding: 'utf8' }).trim().replace(/^v/, '')
+  return `${isBun(runtime) ? 'Bun' : 'Node.js'} ${version}`
 }
 
 /** `AMD EPYC, 2 cores, 23 GiB` */

@@ -4,76 +4,103 @@
  * @module
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { join } from 'node:path'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { anonymousMemoryBytes, cpuSeconds } from '../server-process.ts'
+import { describeMachine, describeRuntime, resolveRuntime } from '../bench.ts'
+import { partTitles } from '../parts.ts'
+import { Progress } from '../progress.ts'
+import { commandOf, composePage } from '../report/page.ts'
+import { anonymousMemoryBytes, bunEnvironment, cpuSeconds } from '../server-process.ts'
 import type { KesProcessReady } from './kes-process.ts'
-import { formatRequest, LoadConnection, type LoadResult, load, openConnections } from './load.ts'
+import { formatKesCells, formatKesFloors, type KesCell } from './kes-report.ts'
+import { formatRequest, LoadConnection, type LoadTarget, load, openConnections } from './load.ts'
 
 const help = `npm run bench -- kes [options]
 
   --cells TEXT        only operations whose name contains one of these (comma separated): generate,status
   --connections LIST  default 1,32,256
-  --seconds N         of each timed phase (default 5), after 2 of warming up
-  --runtime NAME      node (default) or bun, or a path: what the server runs on
+  --seconds N         of each timed phase (default 5)
+  --warmup N          seconds before each of them (default 4: compilers of the runtime are the server's processor time, too)
+  --runtime NAME      bun (default, as of \`strongroom kes server\`) or node, or a path: what the server runs on
+  --write FILE        write the section of this page that is about the key service; the others stay
+  --json FILE         write the results as JSON; "-" is standard output, in the place of the tables
   --profile DIR       write a processor profile of the server there
 `
 
-interface KesCell {
-  readonly operation: string
-  readonly connections: number
-  readonly result: LoadResult
-  readonly cpuSeconds: number
-  readonly memoryBytes: number
-}
-
-const headings = [
-  'operation',
-  'conn',
-  'req/s',
-  'p50 ms',
-  'p99 ms',
-  'CPU µs/req',
-  'per CPU second',
-  'anon. MiB',
-] as const
+const options = {
+  cells: { type: 'string', default: '' },
+  connections: { type: 'string', default: '1,32,256' },
+  seconds: { type: 'string', default: '5' },
+  warmup: { type: 'string', default: '4' },
+  runtime: { type: 'string', default: 'bun' },
+  write: { type: 'string' },
+  json: { type: 'string' },
+  profile: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const
 
 /** Runs it. @returns the exit code */
 export async function runKesBench(args: readonly string[], root: string): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      cells: { type: 'string', default: '' },
-      connections: { type: 'string', default: '1,32,256' },
-      seconds: { type: 'string', default: '5' },
-      runtime: { type: 'string', default: 'node' },
-      profile: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  })
+  const { values } = parseArgs({ args: [...args], options })
   if (values.help) {
     process.stdout.write(help)
     return 0
   }
-  const { child, ready } = await start(values.runtime, root, values.profile)
+  const runtime = resolveRuntime(values.runtime)
+  const progress = new Progress(process.stderr)
+  progress.step('starting the key service')
+  const { child, ready } = await start(runtime, root, values.profile)
+  const phases = { pid: child.pid ?? 0, seconds: Number(values.seconds), warmupSeconds: Number(values.warmup) }
+  const cells: KesCell[] = []
   try {
     const target = { host: '127.0.0.1', ...ready }
-    const cells: KesCell[] = []
     for (const [operation, request] of await makeRequests(target)) {
       if (!values.cells.split(',').some((text) => operation.includes(text))) continue
       for (const count of values.connections.split(',').map(Number)) {
-        process.stderr.write(`${operation}, ${count} connections …\n`)
-        cells.push(await measure(operation, count, request, target, Number(values.seconds), child.pid ?? 0))
+        progress.step(`${operation}, ${count} ${count === 1 ? 'connection' : 'connections'}`)
+        cells.push(await measure(operation, count, request, target, phases))
       }
     }
-    process.stdout.write(`${formatCells(cells)}\n`)
-    return 0
   } finally {
-    const exit = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    progress.end()
+    const exit = new Promise<void>((done) => child.once('exit', () => done()))
     child.kill('SIGTERM')
     await exit
   }
+  if (cells.length === 0) throw new Error(`no operation is named like ${values.cells}`)
+  report(cells, { args, runtime: describeRuntime(runtime), write: values.write, json: values.json })
+  return 0
+}
+
+interface Output {
+  readonly args: readonly string[]
+  readonly runtime: string
+  readonly write: string | undefined
+  readonly json: string | undefined
+}
+
+function report(cells: readonly KesCell[], { args, runtime: server, write, json }: Output): void {
+  const floors = formatKesFloors(cells)
+  const explained = `${formatKesCells(cells)}\n\nMutual TLS, audit on, keys cached; *CPU µs* is server time per request.`
+  const body = floors === undefined ? explained : `${explained}\n\n${floors}`
+  const [machine, date] = [describeMachine(), new Date().toISOString().slice(0, 10)]
+  if (json !== '-') {
+    const where = `${machine}, shared by load and server; server on ${server}`
+    process.stdout.write(`${partTitles.kes}\n${where}\n\n${body}\n`)
+  }
+  if (json !== undefined) {
+    const text = `${JSON.stringify({ machine, server, date, args, cells }, null, 2)}\n`
+    if (json === '-') process.stdout.write(text)
+    else writeFileSync(json, text)
+  }
+  if (write === undefined) return
+  const page = existsSync(write) ? readFileSync(write, 'utf8') : undefined
+  writeFileSync(
+    write,
+    composePage(page, { part: 'kes', command: commandOf('kes', args, write), date, machine, server, body }),
+  )
 }
 
 async function start(
@@ -81,24 +108,22 @@ async function start(
   root: string,
   profile: string | undefined,
 ): Promise<{ readonly child: ChildProcess; readonly ready: KesProcessReady }> {
-  const program =
-    runtime === 'bun' ? join(root, 'node_modules/.bin/bun') : runtime === 'node' ? process.execPath : runtime
-  const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const child = spawn(program, [...flags, join(root, 'bench/dist/kes/kes-process.js')], {
+  const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`]
+  const child = spawn(runtime, [...flags, join(root, 'bench/dist/kes/kes-process.js')], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...bunEnvironment, ...process.env },
   })
+  process.once('exit', () => child.kill('SIGTERM'))
   const exited = new Promise<never>((_resolve, reject) => {
     child.once('exit', () => reject(new Error('the server did not start')))
   })
-  const line = new Promise<string>((resolve) => createInterface(child.stdout).once('line', resolve))
+  const line = new Promise<string>((done) => createInterface(child.stdout).once('line', done))
   return { child, ready: JSON.parse(await Promise.race([line, exited])) as KesProcessReady }
 }
 
 const context = Buffer.from('{"bucket":"bucket/some/object"}').toString('base64')
 
-async function makeRequests(
-  target: Parameters<typeof LoadConnection.open>[0],
-): Promise<readonly (readonly [operation: string, request: Buffer])[]> {
+async function makeRequests(target: LoadTarget): Promise<readonly (readonly [operation: string, request: Buffer])[]> {
   const generate = formatRequest('POST', '/v1/key/generate/bench', `{"context":"${context}"}`)
   const connection = await LoadConnection.open(target)
   const { ciphertext } = JSON.parse(await connection.send(generate)) as { readonly ciphertext: string }
@@ -115,45 +140,36 @@ async function makeRequests(
   ]
 }
 
+interface Phases {
+  readonly pid: number
+  readonly seconds: number
+  readonly warmupSeconds: number
+}
+
+const memorySampleMs = 100
+
 async function measure(
   operation: string,
   count: number,
   request: Buffer,
-  target: Parameters<typeof LoadConnection.open>[0],
-  seconds: number,
-  pid: number,
+  target: LoadTarget,
+  { pid, seconds, warmupSeconds }: Phases,
 ): Promise<KesCell> {
   const connections = await openConnections(target, count)
+  let peakMemoryBytes = 0
+  const look = (): void => {
+    peakMemoryBytes = Math.max(peakMemoryBytes, anonymousMemoryBytes([pid]))
+  }
+  const sampler = setInterval(look, memorySampleMs)
   try {
-    await load(connections, request, 2)
+    await load(connections, request, warmupSeconds)
     const before = cpuSeconds([pid])
     const result = await load(connections, request, seconds)
-    return {
-      operation,
-      connections: count,
-      result,
-      cpuSeconds: cpuSeconds([pid]) - before,
-      memoryBytes: anonymousMemoryBytes([pid]),
-    }
+    const used = cpuSeconds([pid]) - before
+    look()
+    return { operation, connections: count, result, cpuSeconds: used, peakMemoryBytes }
   } finally {
+    clearInterval(sampler)
     for (const connection of connections) connection.close()
   }
-}
-
-function formatCells(cells: readonly KesCell[]): string {
-  const rows = cells.map(({ operation, connections, result, cpuSeconds: cpu, memoryBytes }) => [
-    operation,
-    String(connections),
-    String(Math.round(result.requests / result.seconds)),
-    result.p50Ms.toFixed(2),
-    result.p99Ms.toFixed(2),
-    ((cpu / result.requests) * 1e6).toFixed(1),
-    String(Math.round(result.requests / cpu)),
-    String(Math.round(memoryBytes / 1_048_576)),
-  ])
-  const widths = headings.map((heading, at) => Math.max(heading.length, ...rows.map((row) => (row[at] ?? '').length)))
-  const line = (cells_: readonly string[]): string =>
-    `| ${cells_.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join(' | ')} |`
-  const rule = `| ${widths.map((width, at) => (at === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`
-  return [line(headings), rule, ...rows.map(line)].join('\n')
 }
