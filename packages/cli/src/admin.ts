@@ -36,7 +36,13 @@ export interface Connection extends Credentials {
 export interface InstanceStatus {
   readonly version: string
   /** Undefined: nothing runs, this process works on the data directory. */
-  readonly server?: { readonly endpoint: string; readonly pid: number; readonly startedAtMs: number }
+  readonly server?: {
+    readonly endpoint: string
+    readonly pid: number
+    readonly startedAtMs: number
+    /** Ids of the processes that serve for it, where it has such. */
+    readonly workers?: readonly number[]
+  }
 }
 
 export interface KeyReport {

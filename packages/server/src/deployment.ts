@@ -13,7 +13,7 @@ import { deriveRootCredentials, type Keyring, type Kms } from '@strongroom/kms'
 import { defaultMinFreeBytes, SpaceWatch } from '@strongroom/maintenance'
 import {
   type BlobStore,
-  type LmdbMetadataStore,
+  type LocalMetadataStore,
   openFilesBlobStore,
   openLmdbMetadataStore,
   type StorageError,
@@ -27,12 +27,12 @@ import type { Environment } from './settings/read-environment.ts'
 import type { Settings } from './settings/setting-table.ts'
 import { importStaticKey } from './static-key.ts'
 
-export interface Deployment {
+/** What serves requests, in whichever process. */
+export interface ServingParts {
   readonly settings: Settings
   readonly directory: DataDirectory
-  readonly rootKeySource: RootKeySource
   readonly keyring: Keyring
-  readonly metadata: LmdbMetadataStore
+  readonly metadata: LocalMetadataStore
   readonly blobs: BlobStore
   readonly kms: Kms
   /** Refuses writes before a medium is full. */
@@ -44,10 +44,22 @@ export interface Deployment {
   readonly rootCredentials: RootCredentials
   /** Reads again what the key service shows and believes. @throws ServerError `invalid-settings` */
   reload(): Promise<void>
+}
+
+export interface Deployment extends ServingParts {
+  readonly rootKeySource: RootKeySource
   close(): Promise<void>
 }
 
-export interface DeploymentOptions {
+/** What other processes have to do with the parts of this one: none by default. */
+export interface Neighbours {
+  /** Told of every change of a key made here; the change is answered when it has resolved. Must not reject. */
+  readonly onKeyChange?: (name: string) => Promise<void>
+  /** Whether another process reads a part table, by its id. Must not reject. */
+  readonly isReadElsewhere?: (tableId: Uint8Array) => Promise<boolean>
+}
+
+export interface DeploymentOptions extends Neighbours {
   readonly log: Logger
   /** `$CREDENTIALS_DIRECTORY` of a service manager. */
   readonly credentialsDirectory?: string | undefined
@@ -83,10 +95,10 @@ function dieAtOnce(error: StorageError): void {
 async function open(
   settings: Settings,
   directory: DataDirectory,
-  { log, credentialsDirectory, environment = {}, onKmsCall }: DeploymentOptions,
+  options: DeploymentOptions,
   closers: Closers,
 ): Promise<Omit<Deployment, 'close'>> {
-  await loadChecksums()
+  const { log, credentialsDirectory } = options
   const source = await rootKeySource(settings, directory, credentialsDirectory)
   const keyring = await openOrCreateKeyring(directory, source)
   closers.add('keyring', () => keyring.close())
@@ -96,17 +108,46 @@ async function open(
     onWarning: (message) => log.warn(message),
   })
   closers.add('metadata store', () => metadata.close())
+  const prepare = async (kms: Kms): Promise<void> => {
+    if (settings.staticKey !== undefined) await importStaticKey(settings.staticKey, kms)
+  }
+  const parts = await openServingParts(settings, directory, { ...options, keyring, metadata, prepare }, closers)
+  await tellOfLostKey(parts.engine, defaultKeyOf(settings), log)
+  return { ...parts, rootKeySource: source }
+}
+
+export interface ServingPartsOptions extends DeploymentOptions {
+  readonly keyring: Keyring
+  readonly metadata: LocalMetadataStore
+  /** Done before anything else asks the key service. */
+  readonly prepare?: (kms: Kms) => Promise<void>
+  /** Of the writer session, 8 bytes. Default: random. */
+  readonly sessionId?: Uint8Array
+  /** How long it is believed what space is free, in milliseconds. Default 1,000. */
+  readonly spaceAgeMs?: number
+}
+
+/** What lies over a keyring and a metadata store, which stay the caller's. Whatever was opened is in `closers`. */
+export async function openServingParts(
+  settings: Settings,
+  directory: DataDirectory,
+  options: ServingPartsOptions,
+  closers: Closers,
+): Promise<ServingParts> {
+  const { log, environment = {}, onKmsCall, keyring, metadata, onKeyChange, isReadElsewhere, sessionId } = options
+  await loadChecksums()
   const blobs = await openFilesBlobStore(directory.blobs)
   closers.add('blob store', () => blobs.close())
 
-  const space = await watchSpace(settings, { metadata, blobs }, log)
-  const keyService = await openKeyService({ settings, directory, keyring, log, environment, onCall: onKmsCall })
+  const space = await watchSpace(settings, { metadata, blobs }, options)
+  const sources = { settings, directory, keyring, log, environment }
+  const keyService = await openKeyService({ ...sources, onCall: onKmsCall, onChange: onKeyChange })
   const { kms } = keyService
   closers.add('key service', async () => {
     keyService.stopWatching()
     await kms.close()
   })
-  if (settings.staticKey !== undefined) await importStaticKey(settings.staticKey, kms)
+  await options.prepare?.(kms)
 
   const { currentId, keys } = keyring.metadataKeys
   const recordSealer = new RecordSealer({ currentKeyId: currentId, keys })
@@ -129,33 +170,21 @@ async function open(
     requireEncryption: settings.requireEncryption,
     compatibility: settings.compatibility,
     space,
+    ...(sessionId === undefined ? {} : { sessionId }),
+    ...(isReadElsewhere === undefined ? {} : { isReadElsewhere }),
     now: Date.now,
     random,
   })
   closers.add('engine', () => engine.close())
-  await tellOfLostKey(engine, defaultKeyOf(settings), log)
-  return {
-    settings,
-    directory,
-    rootKeySource: source,
-    keyring,
-    metadata,
-    blobs,
-    kms,
-    space,
-    recordSealer,
-    accounts,
-    engine,
-    rootCredentials,
-    reload: keyService.reload,
-  }
+  const stores = { keyring, metadata, blobs, kms, space, recordSealer }
+  return { settings, directory, ...stores, accounts, engine, rootCredentials, reload: keyService.reload }
 }
 
 /** Measured once before the first request. The log says when writes stop, and when they go on. */
 async function watchSpace(
   { minFreeSpace }: Settings,
-  { metadata, blobs }: Pick<Deployment, 'metadata' | 'blobs'>,
-  log: Logger,
+  { metadata, blobs }: Pick<ServingParts, 'metadata' | 'blobs'>,
+  { log, spaceAgeMs }: Pick<ServingPartsOptions, 'log' | 'spaceAgeMs'>,
 ): Promise<SpaceWatch> {
   const media = [
     { name: 'objects', takesBodies: true, capacity: () => blobs.capacity() },
@@ -171,6 +200,7 @@ async function watchSpace(
       else log.warn({ medium, freeBytes }, 'there is room in storage again: writes are taken')
     },
     onError: (error) => log.warn({ error }, 'free space cannot be told'),
+    ...(spaceAgeMs === undefined ? {} : { maxAgeMs: spaceAgeMs }),
   })
   await space.measure()
   return space

@@ -34,6 +34,8 @@ export interface OpenKeyServiceOptions {
   readonly environment: Environment
   /** Told of every call. */
   readonly onCall?: ((operation: string, result: string, milliseconds: number) => void) | undefined
+  /** See `CachingKmsOptions`. */
+  readonly onChange?: ((name: string) => Promise<void>) | undefined
 }
 
 export interface OpenedKeyService {
@@ -55,7 +57,7 @@ const nothingToReload = async (): Promise<void> => undefined
 
 /** Connects to nobody: what cannot be reached now is tried again at each call. @throws ServerError `invalid-settings` */
 export async function openKeyService(options: OpenKeyServiceOptions): Promise<OpenedKeyService> {
-  const { settings, onCall, log } = options
+  const { settings, onCall, onChange, log } = options
   const watch = new KeyServiceWatch({ log })
   const { kms, reload } = settings.kesEndpoints.length > 0 ? await openKes(options) : await openBuiltIn(options)
   const bounded = new BoundedKms(kms, {
@@ -68,7 +70,8 @@ export async function openKeyService(options: OpenKeyServiceOptions): Promise<Op
     },
   })
   const cache = { maxEntries: settings.dataKeyCacheEntries, maxAgeMs: settings.dataKeyCacheTime }
-  return { kms: new CachingKms(bounded, cache), reload, stopWatching: () => watch.stop() }
+  const noting = onChange === undefined ? {} : { onChange }
+  return { kms: new CachingKms(bounded, { ...cache, ...noting }), reload, stopWatching: () => watch.stop() }
 }
 
 async function openBuiltIn(options: OpenKeyServiceOptions): Promise<Source> {

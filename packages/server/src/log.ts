@@ -38,8 +38,18 @@ export const createLog = (options: LogOptions): Logger =>
     lineWriter(options),
   )
 
+/** An error of another process, as its own log described it. */
+export class DescribedFault {
+  readonly content: unknown
+
+  constructor(content: unknown) {
+    this.content = content
+  }
+}
+
 /** An error with its causes, and where it came from. */
 function describeFault(error: unknown, depth = 0): unknown {
+  if (error instanceof DescribedFault) return error.content
   if (!(error instanceof Error)) return { message: String(error) }
   return {
     name: error.name,

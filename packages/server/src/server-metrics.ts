@@ -8,7 +8,7 @@ import { type Listener, Metrics } from '@strongroom/http'
 import type { Sweeper } from '@strongroom/maintenance'
 import { operationNames } from '@strongroom/operations'
 import type { MetadataStore } from '@strongroom/storage'
-import type { Deployment } from './deployment.ts'
+import type { ServingParts } from './deployment.ts'
 import { kmsApiOperations } from './minio-api/kms-api.ts'
 
 const kmsOperations = [
@@ -94,13 +94,11 @@ async function count(metadata: MetadataStore, tags: readonly number[]): Promise<
   }
 }
 
-/** Registers what is read from the parts of a running server whenever metrics are asked for. */
-export function watchDeployment(
-  metrics: Metrics,
-  { metadata, engine, space }: Deployment,
-  { listener, sweeper }: { readonly listener: Listener; readonly sweeper: Sweeper },
-): void {
-  const gauges: readonly (readonly [name: string, help: string, read: () => number | Promise<number>])[] = [
+type Gauges = readonly (readonly [name: string, help: string, read: () => number | Promise<number>])[]
+
+/** Registers what is asked of the stores, by the one process that commits, whenever metrics are asked for. */
+export function watchStores(metrics: Metrics, { metadata, space }: ServingParts, sweeper: Sweeper): void {
+  const gauges: Gauges = [
     ['metadata_commits', 'Commits since the start.', () => metadata.stats().commits],
     ['metadata_failed_checks', 'Commits that another one came before.', () => metadata.stats().failedChecks],
     ['metadata_batches', 'Groups of commits that shared one sync.', () => metadata.stats().batches],
@@ -118,15 +116,23 @@ export function watchDeployment(
     ],
     ['blobs_swept', 'Blobs of dead writers removed since the start.', () => sweeper.figures.blobsRemoved],
     ['sweep_failures', 'Sweeps that failed since the start.', () => sweeper.figures.failures],
+    ['blob_free_bytes', 'Free space of the blob store.', () => space.freeBytesOf('objects')],
+    ['metadata_free_bytes', 'Free space of the metadata store.', () => space.freeBytesOf('metadata')],
+  ]
+  for (const [name, help, read] of gauges) metrics.gauge(name, help, read)
+}
+
+/** Registers what is asked of each process that serves. */
+export function watchServing(metrics: Metrics, { engine, space }: ServingParts, listener: Listener): void {
+  const gauges: Gauges = [
     ['copies_shared', 'Copies that shared the stored data.', () => engine.stats().copiesShared],
     ['copies_rewritten', 'Copies that read and wrote the data.', () => engine.stats().copiesRewritten],
     ['connections', 'Open connections.', () => listener.stats.connections],
     ['connections_refused', 'Connections refused since the start.', () => listener.stats.refused],
     ['tls_failures', 'Failed TLS handshakes since the start.', () => listener.stats.tlsFailures],
-    ['blob_free_bytes', 'Free space of the blob store.', () => space.freeBytesOf('objects')],
-    ['metadata_free_bytes', 'Free space of the metadata store.', () => space.freeBytesOf('metadata')],
-    ['storage_full', '1 while writes are refused for lack of space.', () => Number(space.figures.isLow)],
     ['writes_refused_for_space', 'Writes refused for lack of space since the start.', () => space.figures.refused],
   ]
   for (const [name, help, read] of gauges) metrics.gauge(name, help, read)
+  const isFull = () => Number(space.figures.isLow)
+  metrics.gauge('storage_full', '1 while writes are refused for lack of space.', isFull, { ofMany: 'max' })
 }

@@ -30,5 +30,6 @@ export const addStatus: AddCommand = (parent, { ports, setExitCode }) => {
 function formatStatus({ version, server }: InstanceStatus): string {
   if (server === undefined) return `strongroom ${version}: no server runs on this data directory\n`
   const since = new Date(server.startedAtMs).toISOString()
-  return `strongroom ${version} serves ${server.endpoint} as process ${server.pid} since ${since}\n`
+  const workers = server.workers === undefined ? '' : `, with the workers ${server.workers.join(', ')},`
+  return `strongroom ${version} serves ${server.endpoint} as process ${server.pid}${workers} since ${since}\n`
 }

@@ -1,0 +1,153 @@
+/**
+ * A worker's side of ADR 20: reads the metadata itself, has main commit, and serves the connections that main hands over.
+ *
+ * @module
+ */
+
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type CertificateDirectory, type Listener, listen } from '@strongroom/http'
+import { decodeKeyringBody, Keyring } from '@strongroom/kms'
+import { type LmdbWorkerStore, openLmdbWorkerStore } from '@strongroom/storage'
+import { Closers } from '../closers.ts'
+import { openServingParts, type ServingParts } from '../deployment.ts'
+import { servingOn } from '../edge/serving.ts'
+import { LineBatch } from '../line-batch.ts'
+import { createLog } from '../log.ts'
+import { openCertificates } from '../open-certificates.ts'
+import { createServerMetrics, watchServing } from '../server-metrics.ts'
+import { type DataFrame, Link, type MainCalls, type Methods, type WorkerCalls } from './link.ts'
+import type { WorkerStart } from './worker-start.ts'
+
+/** What there is once the worker serves. */
+interface Serving {
+  readonly deployment: ServingParts
+  readonly listener: Listener
+  readonly certificates: CertificateDirectory
+  readonly metrics: ReturnType<typeof createServerMetrics>['metrics']
+}
+
+/** How often it is asked what space is free, in milliseconds: several writers, who do not know of each other's, ask more often. */
+const spaceAgeMs = 250
+
+/** Longest wait for an answer of main that a request waits for. */
+const inTime = { timeoutMs: 5_000 }
+
+/** See the module. `exit` ends the process, at once. */
+export class WorkerServer {
+  readonly #link: Link<MainCalls, WorkerCalls>
+  readonly #exit: (code: number) => void
+  readonly #closers = new Closers()
+  #keyring: Keyring | undefined
+  #metadata: LmdbWorkerStore | undefined
+  #serving: Serving | undefined
+  #isDraining = false
+  #isStopped = false
+
+  constructor(stream: Duplex, exit: (code: number) => void) {
+    this.#exit = exit
+    const methods: Methods<WorkerCalls> = {
+      start: (start) => this.#start(start),
+      forgetKey: async (name) => {
+        this.#serving?.deployment.kms.forgetKey?.(name)
+        return null
+      },
+      isReading: async (id) => this.#serving?.deployment.engine.isReading(Buffer.from(id, 'hex')) ?? false,
+      metrics: async () => (await this.#serving?.metrics.snapshot()) ?? {},
+      reload: async () => {
+        await this.#serving?.certificates.reload()
+        await this.#serving?.deployment.reload()
+        return null
+      },
+      stop: () => this.#stop(),
+    }
+    this.#link = new Link(stream, {
+      methods,
+      onData: (frame, payload) => this.#take(frame, payload),
+      // Whoever commits is gone, or has nothing more to say.
+      onEnd: () => this.#exit(this.#isStopped ? 0 : 1),
+    })
+  }
+
+  /** Serves a connection that main accepted. */
+  adopt(socket: Socket, plaintext: boolean): void {
+    const listener = this.#serving?.listener
+    if (listener === undefined) socket.destroy()
+    else listener.adopt(socket, { plaintext })
+  }
+
+  #take(frame: DataFrame, payload: Buffer): void {
+    if (frame === 'committed') this.#metadata?.receive(payload)
+    if (frame !== 'keyring') return
+    this.#keyring = new Keyring(decodeKeyringBody(payload))
+    payload.fill(0)
+  }
+
+  async #start(start: WorkerStart): Promise<null> {
+    const keyring = this.#keyring
+    if (keyring === undefined) throw new Error('a worker was started without a keyring')
+    this.#closers.add('keyring', () => keyring.close())
+    const { settings, directory, environment, version } = start
+    const log = createLog({ level: settings.logLevel, format: 'json', write: (line) => this.#send('log', line) })
+    const access = new LineBatch({
+      write: (text) => {
+        this.#send('access', text)
+        return true
+      },
+      onDrain: () => {},
+      lostLine: () => '',
+    })
+    this.#closers.add('access log', () => access.flush())
+    const metadata = openLmdbWorkerStore(directory.metadata, { send: (request) => this.#link.send('commit', request) })
+    this.#metadata = metadata
+    this.#closers.add('metadata store', () => metadata.close())
+    const { metrics, onKmsCall } = createServerMetrics()
+    const parts = {
+      log,
+      environment,
+      onKmsCall,
+      keyring,
+      metadata,
+      spaceAgeMs,
+      sessionId: Buffer.from(start.sessionId, 'hex'),
+      onKeyChange: async (name: string) => {
+        await this.#link.call('keyChanged', name, inTime).catch(() => null)
+      },
+      // While nobody answers, somebody may be reading.
+      isReadElsewhere: (id: Uint8Array) =>
+        this.#link.call('isReadElsewhere', Buffer.from(id).toString('hex'), inTime).catch(() => true),
+    }
+    const deployment = await openServingParts(settings, directory, parts, this.#closers)
+    const certificates = await openCertificates(start.certsDirectory, log)
+    this.#closers.add('certificates', () => certificates.close())
+    const serving = {
+      deployment,
+      version,
+      log,
+      metrics,
+      accessLog: start.writesAccessLog ? { write: (line: string) => access.add(line) } : undefined,
+      metricsText: () => this.#link.call('metrics', null, inTime),
+      isDraining: () => this.#isDraining,
+    }
+    const listener = await listen({ ...servingOn(serving, certificates), endpoints: [] })
+    this.#closers.add('listener', () => listener.close({ graceMs: settings.drainTimeout }))
+    watchServing(metrics, deployment, listener)
+    this.#serving = { deployment, listener, certificates, metrics }
+    return null
+  }
+
+  async #stop(): Promise<null> {
+    this.#isDraining = true
+    await this.#closers.closeAll((what, error) => {
+      const message = error instanceof Error ? error.message : String(error)
+      const line = { level: 'error', error: { message }, msg: `${what} did not close cleanly` }
+      this.#send('log', `${JSON.stringify(line)}\n`)
+    })
+    this.#isStopped = true
+    return null
+  }
+
+  #send(frame: DataFrame, text: string): void {
+    this.#link.send(frame, Buffer.from(text))
+  }
+}
