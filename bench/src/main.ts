@@ -60,7 +60,8 @@ export async function runBench(args: readonly string[]): Promise<number> {
     progress.end()
     process.off('SIGINT', stop).off('SIGTERM', stop)
   }
-  if (reports.length === 0) throw new Error(`no cell is named like ${settings.cells?.join(' or ')}`)
+  if (reports.length === 0 && !settings.parts.includes('kes'))
+    throw new Error(`no cell is named like ${settings.cells?.join(' or ')}`)
   writeJson(settings, { machine, server, date: today(), args, reports })
   return 0
 }
@@ -87,8 +88,19 @@ const parts: Readonly<Record<PartName, (bench: Bench) => Promise<PartReport | un
     const results = await measureChurn(bench)
     return { part: 'churn', body: formatChurnPart(results), results }
   },
-  kes: () => Promise.reject(new Error('the key service has options of its own: npm run bench -- kes --help')),
+  kes: async ({ settings, progress }) => {
+    progress.end()
+    await runKesBench(kesArguments(settings), repositoryRoot())
+    // It has printed and written its own.
+    return undefined
+  },
 }
+
+/** What the key service's bench understands of these settings. */
+const kesArguments = ({ seconds, warmupSeconds, runtime, write }: Settings): readonly string[] => [
+  ...['--seconds', String(seconds), '--warmup', String(warmupSeconds), '--runtime', runtime],
+  ...(write === undefined ? [] : ['--write', write]),
+]
 
 async function cellsPart(
   bench: Bench,

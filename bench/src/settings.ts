@@ -13,9 +13,10 @@ npm run bench -- kes [options]    the key service alone; its options: npm run be
 
   --part LIST        what to measure (default cells,large):
 ${partNames.map((name) => `                       ${name.padEnd(14)} ${partTitles[name]}`).join('\n')}
+                     (kes is \`npm run bench -- kes\`, which has more options, JSON among them)
   --cells TEXT       only cells whose name contains one of these (comma separated): "PUT 4 KiB,HEAD"
-  --modes LIST       of none,sse-s3,sse-kms,sse-c (default all; the parts of growth and churn run in the first,
-                     sse-kms where none is named)
+  --modes LIST       of none,sse-s3,sse-kms,sse-c (default all; connections, growth, buckets, single-writer and
+                     churn run in one: the first named here, or sse-kms)
   --seconds N        of each timed phase (default 5)
   --warmup N         seconds before each of them (default 2: compilers of the runtime are the server's processor time, too)
   --objects LIST     of growth and buckets (default 10000,100000,1000000); for single-writer and churn its first
@@ -57,7 +58,7 @@ export interface Settings {
   /** Cells that are wanted; undefined: all. */
   readonly cells: readonly string[] | undefined
   readonly modes: readonly EncryptionMode[]
-  /** What the parts of growth and churn run in. */
+  /** What the parts run in that do not compare modes. */
   readonly oneMode: EncryptionMode
   readonly seconds: number
   readonly warmupSeconds: number

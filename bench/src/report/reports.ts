@@ -235,7 +235,7 @@ function churnCurves(turns: Churn['turns']): readonly string[] {
       unit: 'per CPU second',
       points: points(({ result }) => result.unitsPerCpuSecond ?? 0),
       whyRising: warmer,
-      whyFalling: 'The free list of the metadata store has grown, and each commit looks through it for pages.',
+      whyFalling: 'This is what the part looks for: a store whose free space has fallen into pieces.',
     }),
     formatCurve({
       title: 'Metadata file',
