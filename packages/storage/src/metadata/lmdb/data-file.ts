@@ -7,6 +7,7 @@
 import { Buffer } from 'node:buffer'
 import { type FileHandle, open } from 'node:fs/promises'
 import { StorageError } from '../../storage-error.ts'
+import { checkPages } from './data-file-pages.ts'
 
 /** Data depends on it: LMDB cannot change the page size of a file that exists. Keys up to 4,026 bytes need 8,192 or more. */
 export const pageSize = 16_384
@@ -20,7 +21,7 @@ const magic = 0xbeefc0de
 const version = 2
 
 /**
- * Refuses a data file that LMDB would not open. Resolves to false if there is none, or an empty one: LMDB makes it then.
+ * Refuses a data file that LMDB would not open, and one that was cut and would end the process when it is read. Resolves to false if there is none, or an empty one: LMDB makes it then.
  *
  * @throws StorageError `corrupt`; the system's error if the file may not be read and written
  */
@@ -36,6 +37,7 @@ export async function checkDataFile(path: string): Promise<boolean> {
     if (size > 0 && !isWhole) {
       throw new StorageError('corrupt', `${path} is not a metadata store, or not one that this version can read`)
     }
+    if (isWhole) await checkPages(handle, path, size, pageSize)
     return isWhole
   } finally {
     await handle.close()

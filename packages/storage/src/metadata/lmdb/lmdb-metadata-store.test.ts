@@ -174,6 +174,47 @@ describe('the LMDB engine', () => {
     snapshot.release()
   })
 
+  test('a file that was cut is refused where something in use is missing, and read where it was not', async () => {
+    const opened = await open()
+    const value = (index: number) => Buffer.alloc(index % 5 === 0 ? 7_900 : 300, index)
+    const name = (index: number) => `key-${String(index).padStart(4, '0')}`
+    const all = Array.from({ length: 400 }, (_, index) => index)
+    const write = async (indexes: readonly number[]) => {
+      await Promise.all(indexes.map((index) => opened.commit({ puts: [put(name(index), value(index))] })))
+    }
+    await write(all)
+    const kept = all.filter((index) => index % 4 === 0)
+    const gone = all.filter((index) => index % 4 !== 0)
+    await Promise.all(gone.map((index) => opened.commit({ deletes: [Buffer.from(name(index))] })))
+    // What is in use moves to the front, and the last pages are free.
+    for (let round = 0; round < 4; round += 1) await write(kept)
+    await opened.close()
+    const file = join(directory, 'metadata', 'data.mdb')
+    const whole = await readFile(file)
+    const pages = whole.length / 16_384
+    const outcomes = new Map<string, number>()
+    for (let length = pages; length > 2; length -= Math.ceil(pages / 40)) {
+      await writeFile(file, whole.subarray(0, length * 16_384))
+      const outcome = await open().then(
+        async (cut) => {
+          const snapshot = cut.snapshot()
+          const entries = await snapshot.list({ gte: Buffer.from('key'), lt: Buffer.from('kez'), limit: 1_000 })
+          expect(entries.map(({ value: found }) => found.length)).toEqual(kept.map((index) => value(index).length))
+          snapshot.release()
+          await cut.close()
+          return 'read'
+        },
+        (error: StorageError) => {
+          expect(error).toMatchObject({ code: 'corrupt', message: expect.stringContaining('was cut short') })
+          return 'refused'
+        },
+      )
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    }
+    expect(outcomes.get('read')).toBeGreaterThan(1)
+    expect(outcomes.get('refused')).toBeGreaterThan(1)
+  })
+
   test('a directory that cannot be made is unavailable', async () => {
     await writeFile(join(directory, 'metadata'), 'a file')
     await expect(open()).rejects.toMatchObject({ code: 'unavailable' })
