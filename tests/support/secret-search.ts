@@ -16,25 +16,29 @@ interface Needle {
   readonly what: string
 }
 
-/** A word of a needle, which stands so many bytes after its beginning. */
-interface Anchor {
-  readonly needle: Needle
-  readonly offset: number
-}
-
 /**
  * Only one word in so many bytes is looked at. Of twelve bytes anywhere, four at such a place are always among them.
  */
 const strideBytes = 8
 
 const wordsPerStride = strideBytes / 4
-const slotBits = 22
+/** Of the hash of a word. With a million words known, one in a hundred others looks like one of them. */
+const hashBits = 26
+/** Stands in for no anchor. */
+const none = -1
 
 /** What must not be found, by what it is. */
 export class SecretSearch {
-  readonly #byWord = new Map<number, Anchor[]>()
-  /** Whether a word of this hash is known: nearly every word of nearly every file is passed by it alone. */
-  readonly #slots = new Uint8Array(2 ** slotBits)
+  readonly #needles: Needle[] = []
+  /**
+   * Anchors: words of a needle, each so many bytes after its beginning. The number of one is `strideBytes` times that of its
+   * needle, and its offset. Here is the last one of each word, and of each the one before it of the same word. (As numbers,
+   * because there are millions.)
+   */
+  readonly #byWord = new Map<number, number>()
+  readonly #before: number[] = []
+  /** A bit for each hash, whether a word of it is known: nearly every word of nearly every file is passed by it alone. */
+  readonly #hashes = new Uint32Array(2 ** (hashBits - 5))
   readonly #known = new Set<string>()
 
   /** How many different secrets there are. */
@@ -54,13 +58,13 @@ export class SecretSearch {
   }
 
   #addForm(what: string, bytes: Buffer): void {
-    const needle = { bytes, what }
+    const first = this.#needles.push({ bytes, what }) * strideBytes - strideBytes
     for (let offset = 0; offset < strideBytes; offset++) {
       const word = wordsOf(bytes.subarray(offset, offset + 4))[0] ?? 0
-      this.#slots[slotOf(word)] = 1
-      const same = this.#byWord.get(word)
-      if (same === undefined) this.#byWord.set(word, [{ needle, offset }])
-      else same.push({ needle, offset })
+      const hash = hashOf(word)
+      this.#hashes[hash >>> 5] = (this.#hashes[hash >>> 5] ?? 0) | (1 << (hash & 31))
+      this.#before.push(this.#byWord.get(word) ?? none)
+      this.#byWord.set(word, first + offset)
     }
   }
 
@@ -68,25 +72,29 @@ export class SecretSearch {
   foundIn(content: Uint8Array): string[] {
     const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
     const words = wordsOf(bytes)
-    const slots = this.#slots
+    const hashes = this.#hashes
     const found = new Set<string>()
     for (let at = 0; at < words.length; at += wordsPerStride) {
       const word = words[at] ?? 0
-      if (slots[slotOf(word)] === 1) this.#compareAt(bytes, at * 4, word, found)
+      const hash = hashOf(word)
+      if (((hashes[hash >>> 5] ?? 0) & (1 << (hash & 31))) !== 0) this.#compareAt(bytes, at * 4, word, found)
     }
     return [...found]
   }
 
   #compareAt(bytes: Buffer, at: number, word: number, found: Set<string>): void {
-    for (const { needle, offset } of this.#byWord.get(word) ?? []) {
-      const [start, end] = [at - offset, at - offset + needle.bytes.length]
+    for (let anchor = this.#byWord.get(word) ?? none; anchor !== none; anchor = this.#before[anchor] ?? none) {
+      const needle = this.#needles[Math.floor(anchor / strideBytes)]
+      if (needle === undefined) throw new RangeError('an anchor of no needle')
+      const start = at - (anchor % strideBytes)
+      const end = start + needle.bytes.length
       if (start < 0 || end > bytes.length || bytes[start] !== needle.bytes[0]) continue
       if (bytes.compare(needle.bytes, 0, needle.bytes.length, start, end) === 0) found.add(needle.what)
     }
   }
 }
 
-const slotOf = (word: number): number => Math.imul(word, 0x9e3779b1) >>> (32 - slotBits)
+const hashOf = (word: number): number => Math.imul(word, 0x9e3779b1) >>> (32 - hashBits)
 
 /** Whole words, as this machine reads them. */
 function wordsOf(bytes: Buffer): Uint32Array {
