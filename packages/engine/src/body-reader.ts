@@ -5,7 +5,7 @@
  * @module
  */
 
-import { unsealKey } from '@strongroom/crypto'
+import { sealedPackageSizeBytes, unsealKey } from '@strongroom/crypto'
 import { type Snapshot, StorageError } from '@strongroom/storage'
 import { StaleSnapshot } from './commit-loop.ts'
 import type { EngineContext } from './context.ts'
@@ -27,6 +27,9 @@ interface Extent extends ByteSpan {
 
 /** Answers up to this size are given as one piece. */
 const wholeBytes = 131_072
+
+/** Sealed bytes that are opened at a time. */
+const openBytes = sealedPackageSizeBytes
 
 /** Inline data looked up ahead, from the snapshot that the record is from. */
 const maxPrefetched = 64
@@ -200,7 +203,12 @@ class ExtentReader {
     const { sealedOffset, sealedLength, opener } = openRange(stream, streamBytes, this.#streamKeys, { offset, length })
     try {
       const blobId = formatId(stream.blobId)
-      for await (const chunk of this.#context.blobs.read(blobId, sealedOffset, sealedLength)) yield* opener.open(chunk)
+      for await (const chunk of this.#context.blobs.read(blobId, sealedOffset, sealedLength)) {
+        // Package by package: what a slow reader has not taken yet stays sealed, and is not in memory twice.
+        for (let start = 0; start < chunk.length; start += openBytes) {
+          yield* opener.open(chunk.subarray(start, start + openBytes))
+        }
+      }
       opener.final()
     } finally {
       opener.destroy()

@@ -29,8 +29,8 @@ export interface SealedBody extends BodyDigests {
   discard(): Promise<void>
 }
 
-/** Sealed bytes gathered before they are handed to the blob store. */
-const writeBytes = 1_048_576
+/** Sealed bytes gathered before they are handed to the blob store: memory of every upload under way (ADR 22). */
+const writeBytes = 524_288
 
 /**
  * Seals and stores a body under a key of its own, which stays the caller's.

@@ -31,7 +31,7 @@ export interface BlobStore {
   /** @param sizeBytes how large it is going to be, if that is known; may be wrong. A store may write large blobs another way */
   create(blobId: BlobId, sizeBytes?: number): Promise<BlobWriter>
   /**
-   * Streams `length` bytes from `offset`, in chunks of the adapter's choice (about 512 KiB), reading ahead by at most one chunk.
+   * Streams `length` bytes from `offset`, in chunks of the adapter's choice (about 256 KiB), reading ahead by at most one chunk.
    * Throws `not-found` before the first chunk if there is no such blob, `truncated` if it is shorter. Ending the
    * iteration early closes the file.
    */

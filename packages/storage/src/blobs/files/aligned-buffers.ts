@@ -1,5 +1,5 @@
 /**
- * A bounded pool of page-aligned buffers, as direct writes need them (ADR 19). JavaScript cannot ask for aligned memory, but
+ * A bounded pool of page-aligned buffers, as direct writes need them (ADR 22). JavaScript cannot ask for aligned memory, but
  * the memory of WebAssembly is made of whole pages on every runtime; pages that were never used take no room.
  *
  * The pool holds sealed bytes only, so nothing in it has to be wiped.

@@ -1,5 +1,5 @@
 /**
- * Writes one large blob past the page cache (ADR 19): sealed bytes are gathered in a page-aligned buffer, which the medium
+ * Writes one large blob past the page cache (ADR 22): sealed bytes are gathered in a page-aligned buffer, which the medium
  * reads itself. The kernel copies nothing, and an upload does not push what is being read out of memory.
  *
  * A buffer is held while a write is under way and no longer: who sends slowly keeps none from others.

@@ -162,6 +162,28 @@ describe('blobs as files', () => {
     expect(await openHandles()).toBe(before)
   })
 
+  test('readers that stand still have read two chunks each, and no more', async () => {
+    let bytes = 0
+    const open: BlobFileSystem['open'] = async (path, flags, mode) => {
+      const handle = await nodeFileSystem.open(path, flags, mode)
+      const read = handle.read.bind(handle) as (...args: unknown[]) => Promise<{ bytesRead: number }>
+      const counted = async (...args: unknown[]) => {
+        const result = await read(...args)
+        bytes += result.bytesRead
+        return result
+      }
+      Object.defineProperty(handle, 'read', { value: counted })
+      return handle
+    }
+    const store = await openFilesBlobStore(root, { ...nodeFileSystem, open })
+    const blobId = await writeBlob(store, randomBytes(3_000_000))
+    const readers = Array.from({ length: 100 }, () => store.read(blobId, 0, 3_000_000)[Symbol.asyncIterator]())
+    await Promise.all(readers.map((reader) => reader.next()))
+    // Ending a reader waits for what it has under way.
+    await Promise.all(readers.map((reader) => reader.return?.()))
+    expect(bytes / readers.length).toBeLessThanOrEqual(512 * 1024)
+  })
+
   test('a blob cut while it is being read ends in truncated, not in silence', async () => {
     const store = await openFilesBlobStore(root)
     const blobId = await writeBlob(store, randomBytes(3_000_000))

@@ -19,8 +19,11 @@ import { DirectBlobWriter } from './direct-blob-writer.ts'
 import { FileBlobWriter } from './file-blob-writer.ts'
 import { type BlobFileSystem, blobErrorOf, nodeFileSystem, systemCodeOf } from './file-system.ts'
 
-/** Size of the buffers that blobs are read into. A new one each time: the reader may keep what it got. */
-const chunkBytes = 512 * 1024
+/**
+ * Size of the buffers that blobs are read into. A new one each time: the reader may keep what it got. A reader that stands
+ * still keeps two of them (ADR 22).
+ */
+const chunkBytes = 256 * 1024
 
 const fileMode = 0o600
 
