@@ -56,4 +56,4 @@ export {
 export { createRandomPool } from './random-pool.ts'
 export { RecordSealer, type RecordSealerOptions, recordOverheadBytes } from './record-seal.ts'
 export { openValue, sealedValueKeyId, sealValue, valueOverheadBytes } from './sealed-value.ts'
-export { equalSecrets, keySizeBytes, type RandomSource, zero } from './secrets.ts'
+export { asBuffer, equalSecrets, keySizeBytes, type RandomSource, zero } from './secrets.ts'

@@ -8,7 +8,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readBody } from './body.ts'
 import type { DirectHandler } from './direct-exchange.ts'
-import { readDirectRequest } from './direct-request.ts'
+import { DirectReader } from './direct-request.ts'
 import type { DirectResponse } from './direct-response.ts'
 import type { ListenerOptions } from './listener.ts'
 import type { Handler } from './request-pipeline.ts'
@@ -243,7 +243,7 @@ describe('a request that is read directly', () => {
       fc.asyncProperty(fc.array(change, { maxLength: 2 }), async (changes) => {
         let text = usual
         for (const [at, removed, added] of changes) text = text.slice(0, at) + added + text.slice(at + removed)
-        const request = readDirectRequest(Buffer.from(text, 'latin1'))
+        const request = new DirectReader().read(Buffer.from(text, 'latin1'))
         if (request === undefined) return
         const client = await plainClient(port)
         client.write(Buffer.from(text, 'latin1'))

@@ -7,7 +7,7 @@
 
 import type { Socket } from 'node:net'
 import type { Connection, TrackedConnection } from './connection.ts'
-import { type DirectRequest, readDirectRequest } from './direct-request.ts'
+import { DirectReader, type DirectRequest } from './direct-request.ts'
 import { DirectResponse, type DirectSink } from './direct-response.ts'
 
 /**
@@ -39,6 +39,7 @@ export class DirectExchange implements DirectSink {
   readonly #connection: TrackedConnection
   readonly #socket: Socket
   readonly #options: DirectExchangeOptions
+  readonly #reader = new DirectReader()
   #isAnswered = false
   #hasPeerEnded = false
   /** What came while a request was under way. */
@@ -97,7 +98,7 @@ export class DirectExchange implements DirectSink {
   }
 
   #take(chunk: Buffer): void {
-    const request = readDirectRequest(chunk)
+    const request = this.#reader.read(chunk)
     if (request === undefined) {
       this.#handOver(chunk)
       return

@@ -6,9 +6,9 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readDirectRequest } from './direct-request.ts'
+import { DirectReader } from './direct-request.ts'
 
-const read = (text: string) => readDirectRequest(Buffer.from(text, 'latin1'))
+const read = (text: string) => new DirectReader().read(Buffer.from(text, 'latin1'))
 const HOST = 'Host: localhost:7373\r\n'
 const whole = `POST /v1/key/generate/k HTTP/1.1\r\n${HOST}User-Agent: Go-http-client/1.1\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\nAccept-Encoding: gzip\r\n\r\n10\r\n{"context":"AA"}\r\n0\r\n\r\n`
 
@@ -39,6 +39,38 @@ describe('a request that came whole', () => {
       hasBody,
       body: Buffer.alloc(0),
     })
+  })
+})
+
+describe('a head that came before on the connection', () => {
+  const put = (target: string, length: string, body: string): Buffer =>
+    Buffer.from(`PUT ${target} HTTP/1.1\r\n${HOST}Content-Length: ${length}\r\n\r\n${body}`)
+
+  it('means the same again, with a body of its own, and nothing for another head', () => {
+    const reader = new DirectReader()
+    for (const body of ['ab', 'cd']) expect(reader.read(put('/a', '2', body))?.body.toString()).toBe(body)
+    expect(reader.read(put('/a', '2', 'abc'))).toBeUndefined()
+    expect(reader.read(put('/b', '2', 'ef'))).toMatchObject({ target: '/b', body: Buffer.from('ef') })
+    expect(reader.read(put('/b', '3', 'efg'))?.body.toString()).toBe('efg')
+    expect(reader.read(put('/b', '3', 'efg').subarray(0, 20))).toBeUndefined()
+    expect(reader.read(Buffer.from(`GET /b HTTP/1.1\r\n${HOST}\r\n`))).toMatchObject({ method: 'GET', hasBody: false })
+  })
+
+  it('is read in a reader that has seen others as in a new one', () => {
+    const reader = new DirectReader()
+    const messages = ['/a', '/b'].flatMap((target) => [put(target, '2', 'ab'), put(target, '3', 'abc')])
+    const message = fc
+      .tuple(fc.constantFrom(...messages), fc.nat(60), fc.option(fc.nat(255)))
+      .map(([original, at, byte]) => {
+        const bytes = Buffer.from(original)
+        if (byte !== null) bytes[at] = byte
+        return bytes
+      })
+    fc.assert(
+      fc.property(message, (bytes) => {
+        expect(reader.read(bytes)).toEqual(new DirectReader().read(bytes))
+      }),
+    )
   })
 })
 
@@ -115,7 +147,7 @@ describe('what is out of the ordinary', () => {
       fc.property(fc.nat(whole.length - 1), fc.nat(255), (at, byte) => {
         const bytes = Buffer.from(whole, 'latin1')
         bytes[at] = byte
-        const request = readDirectRequest(bytes)
+        const request = new DirectReader().read(bytes)
         if (request !== undefined) expect(bytes.includes(request.body)).toBe(true)
       }),
     )

@@ -48,16 +48,54 @@ const namesByLength = byLength([
   'trailer',
 ])
 
-/** Reads the bytes of a connection, from the beginning of a request on. @returns `undefined` for what is not for us */
-export function readDirectRequest(bytes: Buffer): DirectRequest | undefined {
-  return bytes.length > maxRequestBytes ? undefined : new Reader(bytes).read()
+/** What a head says. */
+interface Head {
+  readonly method: string
+  readonly target: string
+  /** Of the head itself, its empty line included. */
+  readonly headBytes: number
+  /** As Content-Length has it; -1 = not announced. */
+  readonly bodyBytes: number
+  readonly isChunked: boolean
 }
 
-class Reader {
+/** Heads up to this length are remembered; bytes. */
+const maxRemembered = 1_024
+
+/** Reads the requests of one connection. Most clients send the same head again and again: then it is compared, and not read. */
+export class DirectReader {
+  #bytes: Buffer | undefined
+  #head: Head | undefined
+
+  /** Reads what came, from the beginning of a request on. @returns `undefined` for what is not for us */
+  read(bytes: Buffer): DirectRequest | undefined {
+    if (bytes.length > maxRequestBytes) return undefined
+    const head = this.#remembered(bytes) ?? this.#readHead(bytes)
+    if (head === undefined) return undefined
+    const { method, target, headBytes, bodyBytes, isChunked } = head
+    const body = isChunked ? onlyChunk(bytes, headBytes) : rest(bytes, headBytes, Math.max(0, bodyBytes))
+    return body === undefined ? undefined : { method, target, hasBody: isChunked || bodyBytes > 0, body }
+  }
+
+  #remembered(bytes: Buffer): Head | undefined {
+    const known = this.#bytes
+    if (known === undefined || bytes.length < known.length) return undefined
+    return bytes.compare(known, 0, known.length, 0, known.length) === 0 ? this.#head : undefined
+  }
+
+  #readHead(bytes: Buffer): Head | undefined {
+    const head = new HeadReader(bytes).read()
+    if (head === undefined || head.headBytes > maxRemembered) return head
+    this.#head = head
+    this.#bytes = Buffer.from(bytes.subarray(0, head.headBytes))
+    return head
+  }
+}
+
+class HeadReader {
   readonly #bytes: Buffer
   #at = 0
   #hosts = 0
-  /** Of the body, as Content-Length has it; -1 = not announced. */
   #length = -1
   #isChunked = false
 
@@ -65,13 +103,11 @@ class Reader {
     this.#bytes = bytes
   }
 
-  read(): DirectRequest | undefined {
+  read(): Head | undefined {
     const method = this.#method()
     const target = method === undefined ? undefined : this.#target()
     if (method === undefined || target === undefined || !this.#headers()) return undefined
-    const hasBody = this.#isChunked || this.#length > 0
-    const body = this.#isChunked ? this.#onlyChunk() : this.#rest(Math.max(0, this.#length))
-    return body === undefined ? undefined : { method, target, hasBody, body }
+    return { method, target, headBytes: this.#at, bodyBytes: this.#length, isChunked: this.#isChunked }
   }
 
   #method(): string | undefined {
@@ -88,7 +124,7 @@ class Reader {
     if (bytes[start] !== slash) return undefined
     let at = start
     while (targetBytes[bytes[at] ?? 0] === 1) at++
-    if (!this.#isAt(at, versionLine)) return undefined
+    if (!isAt(bytes, at, versionLine)) return undefined
     this.#at = at + versionLine.length
     return bytes.toString('latin1', start, at)
   }
@@ -146,34 +182,51 @@ class Reader {
         return false
     }
   }
+}
 
-  /** Everything that is left, if it is exactly that long. */
-  #rest(length: number): Buffer | undefined {
-    return this.#at + length === this.#bytes.length ? this.#bytes.subarray(this.#at) : undefined
-  }
+/** Everything that is left, if it is exactly that long. */
+function rest(bytes: Buffer, at: number, length: number): Buffer | undefined {
+  return at + length === bytes.length ? bytes.subarray(at) : undefined
+}
 
-  /** The body of a message of at most one chunk, without extensions and trailers (RFC 9112 7.1). */
-  #onlyChunk(): Buffer | undefined {
-    const bytes = this.#bytes
-    if (this.#isLast(this.#at)) return bytes.subarray(this.#at, this.#at)
-    const lineEnd = bytes.indexOf(carriageReturn, this.#at)
-    if (lineEnd < 0 || bytes[lineEnd + 1] !== lineFeed) return undefined
-    const size = bytes.toString('latin1', this.#at, Math.min(lineEnd, this.#at + 5))
-    if (lineEnd - this.#at !== size.length || !/^[\da-fA-F]{1,4}$/.test(size)) return undefined
-    const start = lineEnd + 2
-    const end = start + Number.parseInt(size, 16)
-    if (end === start || bytes[end] !== carriageReturn || bytes[end + 1] !== lineFeed) return undefined
-    return this.#isLast(end + 2) ? bytes.subarray(start, end) : undefined
-  }
+/** The body of a message of at most one chunk, without extensions and trailers (RFC 9112 7.1). */
+function onlyChunk(bytes: Buffer, at: number): Buffer | undefined {
+  if (isLastChunk(bytes, at)) return bytes.subarray(at, at)
+  const lineEnd = bytes.indexOf(carriageReturn, at)
+  if (lineEnd < 0 || bytes[lineEnd + 1] !== lineFeed) return undefined
+  const size = chunkSize(bytes, at, lineEnd)
+  if (size === undefined) return undefined
+  const start = lineEnd + 2
+  const end = start + size
+  if (bytes[end] !== carriageReturn || bytes[end + 1] !== lineFeed) return undefined
+  return isLastChunk(bytes, end + 2) ? bytes.subarray(start, end) : undefined
+}
 
-  #isLast(at: number): boolean {
-    return at + lastChunk.length === this.#bytes.length && this.#isAt(at, lastChunk)
+/** One to four hexadecimal digits, not of zero. */
+function chunkSize(bytes: Buffer, start: number, end: number): number | undefined {
+  if (end === start || end - start > 4) return undefined
+  let size = 0
+  for (let at = start; at < end; at++) {
+    const digit = hexDigit(bytes[at] ?? 0)
+    if (digit < 0) return undefined
+    size = size * 16 + digit
   }
+  return size === 0 ? undefined : size
+}
 
-  #isAt(at: number, expected: Buffer): boolean {
-    for (let i = 0; i < expected.length; i++) if (this.#bytes[at + i] !== expected[i]) return false
-    return true
-  }
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
+  const letter = byte | 0x20
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1
+}
+
+function isLastChunk(bytes: Buffer, at: number): boolean {
+  return at + lastChunk.length === bytes.length && isAt(bytes, at, lastChunk)
+}
+
+function isAt(bytes: Buffer, at: number, expected: Buffer): boolean {
+  for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false
+  return true
 }
 
 function knownName(bytes: Buffer, start: number, end: number): string | undefined {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { asBuffer } from '@strongroom/crypto'
+
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 const equals = 0x3d
@@ -22,7 +24,8 @@ for (const character of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 export function decodeBase64(text: Uint8Array): Buffer | undefined {
   let characters = 0
   let padding = 0
-  for (const byte of text) {
+  for (let at = 0; at < text.length; at++) {
+    const byte = text[at] ?? 0
     if (byte === lineFeed || byte === carriageReturn) continue
     characters++
     if (byte === equals) padding++
@@ -30,6 +33,6 @@ export function decodeBase64(text: Uint8Array): Buffer | undefined {
   }
   if (characters % 4 !== 0 || padding > 2) return undefined
   // Node skips CR and LF by itself.
-  const decoded = Buffer.from(Buffer.from(text.buffer, text.byteOffset, text.length).toString('latin1'), 'base64')
+  const decoded = Buffer.from(asBuffer(text).toString('latin1'), 'base64')
   return decoded.length === (characters / 4) * 3 - padding ? decoded : undefined
 }

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { asBuffer } from '@strongroom/crypto'
 import { decodeBase64 } from '@strongroom/kms'
 
 /** Which part of `BodyFields` a JSON field goes to. `main` and `context` are bytes, `text` is a string, `ignored` must be one. */
@@ -107,7 +108,7 @@ class Scanner {
   #hasEscapes = false
 
   constructor(body: Uint8Array, shape: BodyShape, fields: BodyFields) {
-    this.#bytes = Buffer.from(body.buffer, body.byteOffset, body.length)
+    this.#bytes = asBuffer(body)
     this.#shape = shape
     this.#fields = fields
   }

@@ -55,6 +55,8 @@ export function goTimeUtc(milliseconds: number): string {
   return `${text.slice(0, 19)}${text.slice(19, 23).replace(/\.?0+$/, '')}Z`
 }
 
+/** Nothing but what never needs quotes: nearly all values, in a fraction of the time of the other test. */
+const plain = /^[!#-<>-~]+$/
 /** Also what nobody sees, or what turns the text around it: a terminal would show another line. */
 const needsQuotes = /^$|[^!#-<>-~\u00a1-\ud7ff\ue000-\ufffd]|[\p{Cf}\p{Z}]/u
 const quoted = /[\p{Cc}\p{Cf}"\\\u00a0\u2028\u2029\ud800-\udfff]/gu
@@ -73,7 +75,7 @@ const quotedCharacters: Readonly<Record<string, string>> = {
 
 /** A value of a `key=value` pair: in quotes where it has to be, so that nothing in it can end the line or begin a pair. */
 export function slogValue(text: string): string {
-  if (!needsQuotes.test(text)) return text
+  if (plain.test(text) || !needsQuotes.test(text)) return text
   return `"${text.replace(quoted, escapeCharacter)}"`
 }
 

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { asBuffer } from '@strongroom/crypto'
 import { quoteJson } from '../protocol/go-json.ts'
 import { goDuration, LocalTime, logLevels, slogValue } from '../protocol/go-text.ts'
 
@@ -135,7 +136,7 @@ const maxContextBytes = 4_096
 /** MinIO's contexts name the object as `{"bucket":"bucket/object"}` (kes-protocol 15.2): the first pair of that form. */
 function objectOfContext(context: Uint8Array): string {
   if (context[0] !== 0x7b || context.length > maxContextBytes) return ''
-  const text = Buffer.from(context.buffer, context.byteOffset, context.length).toString('utf8')
+  const text = asBuffer(context).toString('utf8')
   return objectOfSinglePair(text) ?? objectOfPairs(text)
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { asBuffer } from '@strongroom/crypto'
 import { isKeyName, parseKeyAlgorithm } from '@strongroom/kms'
 import { type BodyFields, type BodyShape, bodyShapes, readBodyFields, zeroBodyFields } from '../protocol/body-fields.ts'
 import { quoteJson, quoteJsonList } from '../protocol/go-json.ts'
@@ -60,7 +61,7 @@ export async function withBody(
 const invalidBody = 'invalid request body'
 
 function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')
+  return asBuffer(bytes).toString('base64')
 }
 
 export const createKey = keyHandler('create', async (call) => {
