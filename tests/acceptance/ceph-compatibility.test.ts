@@ -1,5 +1,5 @@
 /**
- * What `compatibility: ceph` switches (server-side-encryption.md 12, rows 22 to 27, and three things more that
+ * What `compatibility: ceph` switches (server-side-encryption.md 12, rows 22 to 27, and five things more that
  * Ceph's suite takes for granted), each beside the answer of the default.
  *
  * @module
@@ -156,6 +156,33 @@ describe('the dialect of Ceph', () => {
       return (await tagOf(uploads[0])) === tag
     })
     expect(answers).toEqual({ aws: false, ceph: true })
+  })
+
+  it('takes entity tags in If-None-Match of a write, and not only a star', async () => {
+    const answers = await both(async ({ raw }) => {
+      const put = async (tag?: string) => {
+        const headers = tag === undefined ? {} : { 'if-none-match': tag }
+        return await raw.send({ method: 'PUT', bucket, name: 'tagged', headers, body: 'x' })
+      }
+      const tag = String((await put()).headers.etag)
+      return [(await put(tag)).code, (await put('"other"')).status, (await put('*')).code]
+    })
+    expect(answers).toEqual({
+      aws: ['NotImplemented', 501, 'PreconditionFailed'],
+      ceph: ['PreconditionFailed', 200, 'PreconditionFailed'],
+    })
+  })
+
+  it('deletes by size and time, which AWS does in directory buckets only', async () => {
+    const answers = await both(async ({ raw }) => {
+      await raw.send({ method: 'PUT', bucket, name: 'sized', body: 'x' })
+      const remove = async (size: string) => {
+        const headers = { 'x-amz-if-match-size': size }
+        return (await raw.send({ method: 'DELETE', bucket, name: 'sized', headers })).status
+      }
+      return [await remove('2'), await remove('1'), (await raw.send({ method: 'HEAD', bucket, name: 'sized' })).status]
+    })
+    expect(answers).toEqual({ aws: [501, 501, 200], ceph: [412, 204, 404] })
   })
 })
 

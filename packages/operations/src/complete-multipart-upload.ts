@@ -25,7 +25,7 @@ async function run(call: BucketCall): Promise<Reply> {
   const { headers, request, bucket, name } = call
   const target = uploadTarget(call)
   return await withCustomerKeys([target.customerKey], async () => {
-    const conditions = parseWriteConditions(headers)
+    const conditions = parseWriteConditions(headers, call.context.compatibility)
     // A checksum header is that of the object, not of the document.
     const checksum = parseCompleteChecksum(headers)
     const checksumType = parseChecksumType(headers['x-amz-checksum-type'])

@@ -31,7 +31,7 @@ async function run(call: BucketCall): Promise<Reply> {
     const source = await copySource(call)
     return await withCustomerKeys([source.customerKey], async () => {
       const algorithm = parseChecksumAlgorithm(headers['x-amz-checksum-algorithm'])
-      const conditions = parseWriteConditions(headers)
+      const conditions = parseWriteConditions(headers, call.context.compatibility)
       const copied = await call.context.engine.copyObject({
         requester,
         source,

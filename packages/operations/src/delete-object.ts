@@ -11,7 +11,7 @@ export const deleteObject: Operation = { action: 's3:DeleteObject', on: 'bucket'
 
 async function run({ context, headers, query, bucket, name, log }: BucketCall): Promise<Reply> {
   const versionId = parseVersionId(query)
-  const conditions = parseDeleteConditions(headers)
+  const conditions = parseDeleteConditions(headers, context.compatibility)
   const deleted = await context.engine.deleteObject({
     bucket,
     name,

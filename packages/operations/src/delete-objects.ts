@@ -28,7 +28,7 @@ async function run(call: BucketCall): Promise<Reply> {
 }
 
 async function deleteAll(call: BucketCall, document: Uint8Array): Promise<Reply> {
-  const { entries, isQuiet } = await parseDelete(document, pause)
+  const { entries, isQuiet } = await parseDelete(document, pause, call.context.compatibility)
   const outcomes: DeleteOutcome[] = new Array(entries.length)
   // Names in one lane run one after the other, so that a name given twice is deleted in the order given.
   const lanes = new Map<string, number[]>()

@@ -27,7 +27,7 @@ async function run(call: BucketCall): Promise<Reply> {
   return await withCustomerKeys([encryption], async () => {
     const metadata = parseObjectMetadata(headers)
     const tags = parseTaggingHeader(headers['x-amz-tagging'])
-    const conditions = parseWriteConditions(headers)
+    const conditions = parseWriteConditions(headers, call.context.compatibility)
     const body = await writeBody(call)
     const written = await call.context.engine.putObject({
       requester,

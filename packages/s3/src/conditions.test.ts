@@ -95,31 +95,37 @@ describe('conditions', () => {
     ).toEqual({ ifUnmodifiedSinceMs: timeMs })
   })
 
-  it('of writes are If-Match or If-None-Match, each with tags or a star', () => {
+  it('of writes are If-Match with tags or a star, or If-None-Match with a star; with tags where Ceph answers', () => {
     expect(parseWriteConditions({})).toBeUndefined()
     expect(parseWriteConditions({ 'if-none-match': ' * ' })).toEqual({ ifNoneMatch: '*' })
     expect(parseWriteConditions({ 'if-match': '"a"' })).toEqual({ ifMatch: ['a'] })
-    expect(parseWriteConditions({ 'if-none-match': '"a", b' })).toEqual({ ifNoneMatch: ['a', 'b'] })
+    expect(parseWriteConditions({ 'if-none-match': '"a", b' }, 'ceph')).toEqual({ ifNoneMatch: ['a', 'b'] })
+    expect(failure(() => parseWriteConditions({ 'if-none-match': '"a"' }))).toMatchObject({
+      code: 'NotImplemented',
+      fields: { Header: 'If-None-Match' },
+    })
     expect(failure(() => parseWriteConditions({ 'if-none-match': '' })).code).toBe('InvalidArgument')
     expect(failure(() => parseWriteConditions({ 'if-none-match': '*', 'if-match': '"a"' })).code).toBe('NotImplemented')
   })
 
-  it('of deletes are If-Match, size and time', () => {
+  it('of deletes are If-Match, and where Ceph answers size and time', () => {
     expect(parseDeleteConditions({})).toBeUndefined()
     expect(parseDeleteConditions({ 'if-match': '*' })).toEqual({ ifMatch: '*' })
     const sized = { 'x-amz-if-match-size': '1', 'x-amz-if-match-last-modified-time': 'Sun, 06 Nov 1994 08:49:37 GMT' }
-    expect(parseDeleteConditions(sized)).toEqual({ ifSizeBytes: 1, ifLastModifiedMs: timeMs })
-    expect(parseDeleteConditions({ 'x-amz-if-match-last-modified-time': '1994-11-06T08:49:37Z' })).toEqual({
+    expect(failure(() => parseDeleteConditions(sized)).code).toBe('NotImplemented')
+    expect(failure(() => parseDeleteConditions({ 'x-amz-if-match-size': '1' })).code).toBe('NotImplemented')
+    expect(parseDeleteConditions(sized, 'ceph')).toEqual({ ifSizeBytes: 1, ifLastModifiedMs: timeMs })
+    expect(parseDeleteConditions({ 'x-amz-if-match-last-modified-time': '1994-11-06T08:49:37Z' }, 'ceph')).toEqual({
       ifLastModifiedMs: timeMs,
     })
   })
 
   it.each(['', '-1', '1.5', '1e3', '99999999999999999'])('of deletes: "%s" is no size', (size) => {
-    expect(failure(() => parseDeleteConditions({ 'x-amz-if-match-size': size })).code).toBe('InvalidArgument')
+    expect(failure(() => parseDeleteConditions({ 'x-amz-if-match-size': size }, 'ceph')).code).toBe('InvalidArgument')
   })
 
   it.each(['', 'yesterday', '1994-13-06T08:49:37Z', '1994'])('of deletes: "%s" is no time', (time) => {
     const headers = { 'x-amz-if-match-last-modified-time': time }
-    expect(failure(() => parseDeleteConditions(headers)).code).toBe('InvalidArgument')
+    expect(failure(() => parseDeleteConditions(headers, 'ceph')).code).toBe('InvalidArgument')
   })
 })

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { RequestHeaders } from './encryption-headers.ts'
+import type { Compatibility, RequestHeaders } from './encryption-headers.ts'
 import { parseHttpDate } from './http-date.ts'
 import { invalidArgument, notImplemented } from './s3-error.ts'
 
@@ -64,17 +64,24 @@ export function parseCopySourceConditions(headers: RequestHeaders): ReadConditio
 }
 
 /**
- * The conditions of writes: `If-Match` and `If-None-Match`. Amazon S3 takes of the latter only `*`; entity tags mean what RFC
- * 9110 13.1.2 says, as with MinIO and Ceph.
+ * The conditions of writes: `If-Match` and `If-None-Match`. Amazon S3 takes of the latter only `*`; in the dialect of Ceph entity
+ * tags mean what RFC 9110 13.1.2 says.
  *
- * @throws S3Error `NotImplemented` for both at once, `InvalidArgument`
+ * @throws S3Error `NotImplemented` for both at once and for a tag that the dialect does not take, `InvalidArgument`
  */
-export function parseWriteConditions(headers: RequestHeaders): WriteConditions | undefined {
+export function parseWriteConditions(
+  headers: RequestHeaders,
+  compatibility: Compatibility = 'aws',
+): WriteConditions | undefined {
   const ifMatch = headers['if-match']
   const ifNoneMatch = headers['if-none-match']
   if (ifMatch === undefined && ifNoneMatch === undefined) return undefined
   if (ifMatch !== undefined && ifNoneMatch !== undefined) throw notImplemented('Header', 'If-None-Match')
-  if (ifNoneMatch !== undefined) return { ifNoneMatch: parseEtags(ifNoneMatch, 'If-None-Match') }
+  if (ifNoneMatch !== undefined) {
+    const tags = parseEtags(ifNoneMatch, 'If-None-Match')
+    if (tags !== '*' && compatibility === 'aws') throw notImplemented('Header', 'If-None-Match')
+    return { ifNoneMatch: tags }
+  }
   return { ifMatch: parseEtags(ifMatch ?? '', 'If-Match') }
 }
 
@@ -93,21 +100,36 @@ const deleteHeaders = {
 } as const
 
 /**
- * The conditions of DeleteObject: `If-Match`, and the two that Amazon S3 has for directory buckets only.
+ * The conditions of DeleteObject: `If-Match`, and in the dialect of Ceph the two that Amazon S3 has for directory buckets only.
  *
- * @throws S3Error `InvalidArgument`
+ * @throws S3Error `NotImplemented` for one that the dialect does not have, `InvalidArgument`
  */
-export function parseDeleteConditions(headers: RequestHeaders): DeleteConditions | undefined {
+export function parseDeleteConditions(
+  headers: RequestHeaders,
+  compatibility: Compatibility = 'aws',
+): DeleteConditions | undefined {
   const etag = headers['if-match']
   const lastModified = headers[deleteHeaders.lastModified]
   const size = headers[deleteHeaders.size]
-  return readDeleteConditions({ etag, lastModified, size, names: deleteHeaders })
+  return readDeleteConditions({ etag, lastModified, size, names: deleteHeaders }, compatibility)
 }
 
-/** @throws S3Error `InvalidArgument` for what is no entity tag, no time or no size: a condition is never ignored */
-export function readDeleteConditions(texts: DeleteConditionTexts): DeleteConditions | undefined {
+/**
+ * A condition is never ignored.
+ *
+ * @throws S3Error `NotImplemented` for one that the dialect does not have; `InvalidArgument` for what is no entity tag, no time
+ * or no size
+ */
+export function readDeleteConditions(
+  texts: DeleteConditionTexts,
+  compatibility: Compatibility,
+): DeleteConditions | undefined {
   const { etag, lastModified, size, names } = texts
   if (etag === undefined && lastModified === undefined && size === undefined) return undefined
+  if (compatibility === 'aws') {
+    if (lastModified !== undefined) throw notImplemented('Header', names.lastModified)
+    if (size !== undefined) throw notImplemented('Header', names.size)
+  }
   return {
     ...(etag === undefined ? {} : { ifMatch: parseEtags(etag, names.etag) }),
     ...(lastModified === undefined ? {} : { ifLastModifiedMs: requiredTime(lastModified.trim(), names.lastModified) }),

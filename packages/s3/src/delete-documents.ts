@@ -5,6 +5,7 @@
  */
 
 import { type DeleteConditions, readDeleteConditions } from './conditions.ts'
+import type { Compatibility } from './encryption-headers.ts'
 import { describeError } from './error-response.ts'
 import { malformedXml } from './s3-error.ts'
 import { childBoolean, childText, type Pause, parseLargeXml, requireRoot, type XmlElement } from './xml-reader.ts'
@@ -28,26 +29,31 @@ export interface DeleteRequest {
   readonly isQuiet: boolean
 }
 
-/** @throws S3Error `MalformedXML`; `InvalidArgument` for a condition that is none */
-export async function parseDelete(body: Uint8Array, pause: Pause): Promise<DeleteRequest> {
+/** @throws S3Error `MalformedXML`; of a condition `NotImplemented` (in this dialect) and `InvalidArgument` (it is none) */
+export async function parseDelete(
+  body: Uint8Array,
+  pause: Pause,
+  compatibility: Compatibility = 'aws',
+): Promise<DeleteRequest> {
   const root = requireRoot(await parseLargeXml(body, { maxElements: 8 * maxDeletes }, pause), 'Delete')
-  const entries = root.children.filter((child) => child.name === 'Object').map(entryOf)
+  const entries = root.children.filter((child) => child.name === 'Object').map((child) => entryOf(child, compatibility))
   if (entries.length === 0 || entries.length > maxDeletes) throw malformedXml()
   return { entries, isQuiet: childBoolean(root, 'Quiet') ?? false }
 }
 
 const conditionElements = { etag: 'ETag', lastModified: 'LastModifiedTime', size: 'Size' } as const
 
-function entryOf(object: XmlElement): DeleteEntry {
+function entryOf(object: XmlElement, compatibility: Compatibility): DeleteEntry {
   const name = childText(object, 'Key')
   const versionId = childText(object, 'VersionId')
   if (name === undefined || name === '') throw malformedXml()
-  const conditions = readDeleteConditions({
+  const texts = {
     etag: childText(object, 'ETag'),
     lastModified: childText(object, 'LastModifiedTime'),
     size: childText(object, 'Size'),
     names: conditionElements,
-  })
+  }
+  const conditions = readDeleteConditions(texts, compatibility)
   return {
     name,
     ...(versionId === undefined || versionId === '' ? {} : { versionId }),

@@ -259,14 +259,15 @@ describe('DeleteObjects', () => {
     }
   })
 
-  it('reads the size and the time that an object must have', async () => {
+  it('reads the size and the time that an object must have, where Ceph answers', async () => {
     const size = '<Size>12</Size>'
     const sized = document(
       `<Object><Key>a</Key>${size}<LastModifiedTime>1994-11-06T08:49:37Z</LastModifiedTime></Object>`,
     )
     const conditions = { ifSizeBytes: 12, ifLastModifiedMs: Date.UTC(1994, 10, 6, 8, 49, 37) }
-    expect((await parseDelete(sized, noPause)).entries).toEqual([{ name: 'a', conditions }])
-    const wrong = parseDelete(document('<Object><Key>a</Key><Size>1 MB</Size></Object>'), noPause)
+    expect((await parseDelete(sized, noPause, 'ceph')).entries).toEqual([{ name: 'a', conditions }])
+    await expect(parseDelete(sized, noPause)).rejects.toMatchObject({ code: 'NotImplemented' })
+    const wrong = parseDelete(document('<Object><Key>a</Key><Size>1 MB</Size></Object>'), noPause, 'ceph')
     await expect(wrong).rejects.toMatchObject({ code: 'InvalidArgument' })
   })
 

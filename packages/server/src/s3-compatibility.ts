@@ -111,11 +111,17 @@ const differences: readonly (readonly [topic: string, aws: string, ceph: string]
   ['ETag of a part of an SSE-C or SSE-KMS upload that is sent again unchanged', 'another', 'the same'],
   ['GET of a part number that is not there', '416, after the key was checked', '400 `InvalidPart`, before'],
   ['browser forms signed with Signature Version 2', 'refused', 'accepted'],
+  ['entity tags in `If-None-Match` of a write (`*` is taken by both)', '501', 'a condition'],
+  [
+    'deletes by `x-amz-if-match-size`, `x-amz-if-match-last-modified-time`, and by `Size` and `LastModifiedTime` of DeleteObjects',
+    '501 (directory buckets have them)',
+    'conditions',
+  ],
 ]
 
 const beyondAws: readonly string[] = [
-  '`If-None-Match` of writes takes entity tags, not only `*`, as MinIO and Ceph do (AWS: `NotImplemented`).',
-  'Deletes take `x-amz-if-match-size` and `x-amz-if-match-last-modified-time`, and DeleteObjects `Size` and `LastModifiedTime`, in every bucket (AWS: in directory buckets).',
+  'Storage that is full is told as 507 `XMinioStorageFull` (docs/adr/0013-full-storage-is-507.md).',
+  'A page of ListObjects that ended early behind very many delete markers has a `NextMarker` without a delimiter, too.',
 ]
 
 /** Operations that answer as AWS does for a bucket that has no such thing, and no bucket has. */
