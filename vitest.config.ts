@@ -9,8 +9,8 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',
-    // More than there are cores: some files wait for much of their time.
-    maxWorkers: Math.ceil(availableParallelism() * 1.5),
+    // One more than there are cores: some files wait for much of their time.
+    maxWorkers: availableParallelism() + 1,
     sequence: { sequencer: LongFirst },
     projects: [
       // Servers, programs, clients: each file in a process of its own.
