@@ -23,16 +23,19 @@ export class KesError extends Error {
   readonly status: number | undefined
   /** What a Strongroom says beside the words of KES: a code of `KmsError`, such as `key-disabled`. */
   readonly reason: string | undefined
+  /** The path that was asked for, where a server refused it. */
+  readonly path: string | undefined
 
   constructor(
     code: KesErrorCode,
     message: string,
-    options: ErrorOptions & { readonly status?: number; readonly reason?: string } = {},
+    options: ErrorOptions & { readonly status?: number; readonly reason?: string; readonly path?: string } = {},
   ) {
     super(message, options)
     this.name = 'KesError'
     this.code = code
     this.status = options.status
     this.reason = options.reason
+    this.path = options.path
   }
 }

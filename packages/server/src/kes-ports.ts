@@ -9,17 +9,19 @@ import type { KesPorts } from '@strongroom/cli'
 
 export interface KesPortsOptions {
   readonly version: string
+  /** How the command line is called here: `npx strongroom`. */
+  readonly command: string
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
-export function kesPorts({ version, environment }: KesPortsOptions): KesPorts {
+export function kesPorts({ version, command, environment }: KesPortsOptions): KesPorts {
   return {
     environment,
     isTerminal: process.stdout.isTTY === true || process.stderr.isTTY === true,
     runServer: async (options) => {
       // Only here: what a server consists of takes longer to load than a command to run.
       const { runKesServer } = await import('./kes-server.ts')
-      return await runKesServer(options, { version, environment })
+      return await runKesServer(options, { version, command, environment })
     },
     readPassword,
     interrupted,

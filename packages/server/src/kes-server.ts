@@ -22,6 +22,8 @@ import { type KesOutput, kesOutput } from './kes-output.ts'
 
 export interface KesProcess {
   readonly version: string
+  /** How the command line is called here. Default: `strongroom`. */
+  readonly command?: string
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Standard output is a terminal: a secret may be shown there. Default: whether it is one. */
   readonly isTerminal?: boolean
@@ -108,7 +110,10 @@ async function serve(
 }
 
 /** Reads the config anew at each call; what was given on the command line stays. */
-function planner(given: KesServerArguments, { environment, isTerminal }: KesProcess): () => Promise<Plan> {
+function planner(
+  given: KesServerArguments,
+  { environment, isTerminal, command = 'strongroom' }: KesProcess,
+): () => Promise<Plan> {
   const address = given.address === undefined ? undefined : addressOf(given.address)
   if (given.isDev) {
     const chosen = environment.KES_API_KEY
@@ -116,7 +121,7 @@ function planner(given: KesServerArguments, { environment, isTerminal }: KesProc
     return async () => {
       const { options, apiKey } = await setup
       const isShown = chosen === undefined && (isTerminal ?? process.stdout.isTTY === true)
-      const usage = devUsage(isShown ? apiKey : undefined, chosen !== undefined)
+      const usage = devUsage(isShown ? apiKey : undefined, chosen !== undefined, command)
       return { options: withLog(options, given), keyStore: options.keyStoreLabel ?? '', usage }
     }
   }
@@ -161,7 +166,7 @@ function banner(server: KesServer, { options, keyStore, usage }: Plan, version: 
 }
 
 /** Secrets are shown on a terminal only: elsewhere whoever starts the service chooses its API key. */
-function devUsage(apiKey: string | undefined, isChosen: boolean): readonly string[] {
+function devUsage(apiKey: string | undefined, isChosen: boolean, command: string): readonly string[] {
   const shown = apiKey === undefined ? [] : [`API Key     ${apiKey}`]
   const hidden =
     isChosen || apiKey !== undefined
@@ -174,6 +179,6 @@ function devUsage(apiKey: string | undefined, isChosen: boolean): readonly strin
     'Keys are in memory only and gone at the end. In another terminal:',
     '',
     `  export KES_SERVER=https://ADDRESS KES_API_KEY=${apiKey ?? '…'}`,
-    '  strongroom kes key create my-key -k',
+    `  ${command} kes key create my-key -k`,
   ]
 }

@@ -62,7 +62,7 @@ export async function main(args: readonly string[], options: MainOptions = {}): 
     writeError: (text) => process.stderr.write(text),
     readInput,
     showsProgress: process.stderr.isTTY === true,
-    kes: kesPorts({ version, environment: process.env }),
+    kes: kesPorts({ version, environment: process.env, command: options.command ?? 'strongroom' }),
   }
   return await runCli(args, ports)
 }

@@ -7,6 +7,7 @@
 import type { IncomingMessage } from 'node:http'
 import { extensionPaths } from '../contract.ts'
 import { KesError } from '../kes-error.ts'
+import { routes } from '../protocol/routes.ts'
 import * as answers from './answers.ts'
 import type { KesEndpoint } from './endpoints.ts'
 import {
@@ -89,6 +90,22 @@ export class KesClient {
 
   async routes(options?: KesCallOptions): Promise<readonly answers.KesRouteInfo[]> {
     return answers.readRoutes(await this.#json(get('/v1/api'), options))
+  }
+
+  /** Routes that a Strongroom has beside those of KES; none where the server is a KES, which finds nothing there. */
+  async ownRoutes(options?: KesCallOptions): Promise<readonly answers.KesRouteInfo[]> {
+    try {
+      await this.extension('describe', '-', options)
+    } catch (error) {
+      // No name of a key: refused by whoever has the route, whether we may use it or not.
+      if (!(error instanceof KesError && (error.status === 400 || error.status === 403))) return []
+    }
+    return ownRoutes.map(({ method, path, maxBody, timeoutMs }) => ({
+      method,
+      path,
+      max_body: maxBody,
+      timeout: timeoutMs / 1_000,
+    }))
   }
 
   /** The text of Prometheus. */
@@ -271,6 +288,8 @@ export class KesClient {
     }
   }
 }
+
+const ownRoutes = routes.filter(({ isExtension }) => isExtension)
 
 const get = (path: string): KesCall => ({ method: 'GET', path, isRepeatable: true })
 

@@ -132,7 +132,7 @@ export class KesConnection {
         last = await this.#attempts(endpoint, call, options, { deadline, attempts })
         this.#pool.report(endpoint, !isServerFault(last.status))
         // A server that fails may have carried it out before.
-        if (!isServerFault(last.status) || !call.isRepeatable) return success(last)
+        if (!isServerFault(last.status) || !call.isRepeatable) return success(last, call)
       } catch (error) {
         if (!(error instanceof ExchangeError)) throw error
         const isGivenUp = options.signal?.aborted === true
@@ -144,7 +144,7 @@ export class KesConnection {
     }
     if (last === undefined) throw new KesError('unreachable', 'no server is left')
     if (last instanceof ExchangeError) throw last
-    return success(last)
+    return success(last, call)
   }
 
   /** Several attempts at one server, for what passes by itself: cut connections, and 503 where that does no harm. */
@@ -183,7 +183,7 @@ export class KesConnection {
   /** One server only, however it feels. */
   async callOne(endpoint: KesEndpoint, call: KesCall, options: KesCallOptions = noCallOptions): Promise<KesAnswer> {
     const limits = { deadline: this.#deadline(), attempts: 1 }
-    return success(await this.#attempts(endpoint, call, options, limits))
+    return success(await this.#attempts(endpoint, call, options, limits), call)
   }
 
   /** A stream that goes on until `signal` ends it. A server of MinIO sends its head with the first event only. */
@@ -195,7 +195,7 @@ export class KesConnection {
     if (response.statusCode === 200) return response
     const timer = setTimeout(() => response.destroy(), this.#options.callTimeoutMs ?? defaultCallTimeoutMs)
     const body = await firstBytes(response).finally(() => clearTimeout(timer))
-    throw refusal(response.statusCode ?? 0, response.headers['content-type'] ?? '', body)
+    throw refusal(response.statusCode ?? 0, response.headers['content-type'] ?? '', body, path)
   }
 
   async #refresh(): Promise<void> {
@@ -231,15 +231,15 @@ function isWorthRepeating(outcome: KesAnswer | ExchangeError, call: KesCall): bo
   return outcome.isPassing && (call.isRepeatable || !outcome.mayBeDone)
 }
 
-function success(answer: KesAnswer): KesAnswer {
+function success(answer: KesAnswer, { path }: KesCall): KesAnswer {
   if (answer.status === 200) return answer
-  throw refusal(answer.status, answer.contentType, answer.body)
+  throw refusal(answer.status, answer.contentType, answer.body, path)
 }
 
-function refusal(status: number, contentType: string, body: Buffer): KesError {
+function refusal(status: number, contentType: string, body: Buffer, path: string): KesError {
   const { message, reason } = readRefusal(contentType, body)
   const words = message === '' ? `the server answered with status ${status}` : message
-  return new KesError('refused', words, { status, ...(reason === undefined ? {} : { reason }) })
+  return new KesError('refused', words, { status, path, ...(reason === undefined ? {} : { reason }) })
 }
 
 async function firstBytes(stream: AsyncIterable<Buffer>): Promise<Buffer> {

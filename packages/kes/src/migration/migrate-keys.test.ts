@@ -1,17 +1,24 @@
+import { createHash } from 'node:crypto'
 import { KeyService, type KeyStore, KmsError, MemoryKeyStore } from '@strongroom/kms'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { matchesPattern, migrateKeys } from './migrate-keys.ts'
 
+/** A stored key made of a text. */
+const keyOf = (text: string): string =>
+  JSON.stringify({ bytes: createHash('sha256').update(text).digest('base64'), created_by: text })
+
 async function storeOf(entries: Readonly<Record<string, string>>): Promise<MemoryKeyStore> {
   const store = new MemoryKeyStore()
-  for (const [name, value] of Object.entries(entries)) await store.create(name, Buffer.from(value))
+  for (const [name, text] of Object.entries(entries)) await store.create(name, Buffer.from(keyOf(text)))
   return store
 }
 
 async function contents(store: KeyStore): Promise<Record<string, string>> {
   const entries: Record<string, string> = {}
-  for await (const name of store.list('')) entries[name] = Buffer.from(await store.get(name)).toString()
+  for await (const name of store.list('')) {
+    entries[name] = JSON.parse(Buffer.from(await store.get(name)).toString()).created_by
+  }
   return entries
 }
 
@@ -86,6 +93,14 @@ describe('migrating keys', () => {
     const from = await storeOf({ a: '1', b: '2', c: '3' })
     const to = await storeOf({ a: '1' })
     expect(await migrateKeys(from, to)).toMatchObject({ copied: ['b', 'c'], identical: ['a'], isComplete: true })
+  })
+
+  it('does not copy what is no key, and names it', async () => {
+    const from = await storeOf({ a: '1' })
+    await from.create('password', Buffer.from('{"user":"u","password":"p"}'))
+    const to = new MemoryKeyStore()
+    expect(await migrateKeys(from, to)).toMatchObject({ copied: ['a'], notKeys: ['password'], isComplete: true })
+    expect(await contents(to)).toEqual({ a: '1' })
   })
 
   it('leaves what is there with another value, and says so', async () => {

@@ -1,13 +1,14 @@
 /**
  * Copies keys between any two key stores: what is there already and the same counts as done, so that it can be
- * interrupted and begun again; each copy is read back and compared. Nothing is ever deleted or overwritten. A key goes with
+ * interrupted and begun again; each copy is read back, compared, and opens what its source seals and the other way round. What is
+ * no key is not copied, and is named. Nothing is ever deleted or overwritten. A key goes with
  * its lock and its versions, and comes after them: at no moment can it be used at the target where its source forbids it.
  * kes-protocol 13, row `migrate`, without its limit of 1,025 keys.
  *
  * @module
  */
-import { timingSafeEqual } from 'node:crypto'
-import { entryShape, type KeyStore, KmsError, type KmsErrorCode } from '@strongroom/kms'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { entryShape, isSameKeyInUse, type KeyStore, KmsError, type KmsErrorCode, kindOfEntry } from '@strongroom/kms'
 import { KesError } from '../kes-error.ts'
 
 export interface MigrationOptions {
@@ -34,6 +35,8 @@ export interface MigrationReport {
   readonly identical: readonly string[]
   /** There before with another value, and left so. */
   readonly different: readonly string[]
+  /** No keys in any form that KES has written, and not copied. */
+  readonly notKeys: readonly string[]
   readonly failed: readonly { readonly name: string; readonly message: string }[]
   /** Everything was looked at; else begin again. */
   readonly isComplete: boolean
@@ -42,7 +45,7 @@ export interface MigrationReport {
 /** Faults that will hit the next key as well. */
 const fatal: ReadonlySet<KmsErrorCode> = new Set(['unreachable', 'permission-denied', 'sealed', 'busy'])
 
-type Outcome = 'copied' | 'identical' | 'different'
+type Outcome = 'copied' | 'identical' | 'different' | 'no key'
 
 /**
  * Copies what `pattern` selects. Both stores stay the caller's.
@@ -77,8 +80,10 @@ async function copyKey(from: KeyStore, to: KeyStore, name: string): Promise<Outc
   let value: Uint8Array | undefined
   try {
     value = await from.get(name)
+    const kind = kindOfEntry(value)
+    if (kind === undefined) return 'no key'
     const isNew = await create(to, name, value)
-    if (await holds(to, name, value)) return isNew ? 'copied' : 'identical'
+    if (await holds(to, name, value, kind)) return isNew ? 'copied' : 'identical'
     if (!isNew) return 'different'
     return new KesError('invalid-answer', 'the target gave back something else than it was given')
   } catch (error) {
@@ -98,11 +103,14 @@ async function create(to: KeyStore, name: string, value: Uint8Array): Promise<bo
   }
 }
 
-async function holds(to: KeyStore, name: string, value: Uint8Array): Promise<boolean> {
+async function holds(to: KeyStore, name: string, value: Uint8Array, kind: 'key' | 'marker'): Promise<boolean> {
   const stored = await to.get(name)
-  const isSame = stored.length === value.length && timingSafeEqual(stored, value)
-  stored.fill(0)
-  return isSame
+  try {
+    if (stored.length !== value.length || !timingSafeEqual(stored, value)) return false
+    return kind === 'marker' || isSameKeyInUse(value, stored, randomBytes)
+  } finally {
+    stored.fill(0)
+  }
 }
 
 async function selectNames(from: KeyStore, pattern: string): Promise<readonly string[]> {
@@ -153,6 +161,7 @@ function report(names: readonly string[], outcomes: ReadonlyMap<string, Outcome 
     copied: of('copied'),
     identical: of('identical'),
     different: of('different'),
+    notKeys: of('no key'),
     failed,
     isComplete: outcomes.size === names.length,
   }

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { KesClient } from '@strongroom/kes'
+import type { KesClient, KesError } from '@strongroom/kes'
 import type { Command } from 'commander'
 import type { CommandContext } from '../../context.ts'
 import { exitCodes } from '../../exit-codes.ts'
@@ -101,9 +101,22 @@ export function act<O>(
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       ports.writeError(`Error: ${message}\n`)
+      const path = ports.kes.isTerminal ? refusedPath(error) : undefined
+      if (path !== undefined) {
+        ports.writeError(`  No rule of this identity's policy allows ${path}\n`)
+      }
       setExitCode(exitCodes.failed)
     }
   })
+}
+
+/** What a policy does not allow. A key that is locked is refused in the same words, with a reason. */
+function refusedPath(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const { name, status, reason, path }: Partial<KesError> = at
+    if (name === 'KesError' && status === 403 && reason === undefined) return path
+  }
+  return undefined
 }
 
 /** Opens a client, does the work, closes it. */

@@ -1,8 +1,8 @@
-import { createPrivateKey } from 'node:crypto'
+import { createHash, createPrivateKey } from 'node:crypto'
 import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type KesServer, makeCertificate, startKesServer } from '@strongroom/kes'
+import { formatApiKey, type KesServer, makeCertificate, startKesServer } from '@strongroom/kes'
 import { MemoryKeyStore } from '@strongroom/kms'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readMetrics } from './kes-metric.ts'
@@ -57,6 +57,23 @@ describe('keys over the command line', () => {
     })
     await kes('key unlock versioned')
     expect((await kes('key dek versioned')).exitCode).toBe(0)
+  })
+
+  it('have routes that KES does not have, which status names', async () => {
+    const { out } = await kes('status --api')
+    expect(out).toContain('\n  PUT     /v1/key/create/              15s\n')
+    expect(out).toContain('\n  PUT     /strongroom/v1/key/lock/     15s\n')
+  })
+
+  it('say on a terminal what it was that a policy does not allow', async () => {
+    const { KES_API_KEY: _, ...rest } = environment
+    const seed = Uint8Array.from({ length: 32 }, () => 0x77)
+    const asStranger = { environment: { ...rest, KES_API_KEY: formatApiKey(seed) } }
+    const refused = 'Error: failed to create key "k": not authorized: insufficient permissions\n'
+    expect((await kes('key create k', asStranger)).error).toBe(refused)
+    expect((await kes('key create k', { ...asStranger, isTerminal: true })).error).toBe(
+      `${refused}  No rule of this identity's policy allows /v1/key/create/k\n`,
+    )
   })
 
   it('are imported from standard input, where nobody else sees them', async () => {
@@ -188,6 +205,10 @@ describe('logs and metrics over the command line', () => {
   })
 })
 
+/** As KES has stored keys since 2019. */
+const storedKey = (seed: string): string =>
+  JSON.stringify({ bytes: createHash('sha256').update(seed).digest('base64') })
+
 describe('key stores over the command line', () => {
   const config = async (name: string): Promise<string> => {
     const file = join(directory, `${name}.yml`)
@@ -199,8 +220,8 @@ describe('key stores over the command line', () => {
   it('move, go on where they stopped, and never overwrite', async () => {
     const [from, to] = [await config('from'), await config('to')]
     await kes(`migrate --from ${from} --to ${to}`, run())
-    for (const name of ['a', 'b', 'c']) await writeFile(join(directory, 'from', name), `value of ${name}`)
-    await writeFile(join(directory, 'to', 'b'), 'value of b')
+    for (const name of ['a', 'b', 'c']) await writeFile(join(directory, 'from', name), storedKey(name))
+    await writeFile(join(directory, 'to', 'b'), storedKey('b'))
     const progress = await kes(`migrate --from ${from} --to ${to}`, { ...run(), showsProgress: true })
     expect(progress).toMatchObject({
       exitCode: 0,
@@ -209,12 +230,17 @@ describe('key stores over the command line', () => {
     })
     expect((await readdir(join(directory, 'to'))).sort()).toEqual(['a', 'b', 'c'])
     await rm(join(directory, 'from', 'c'))
-    await writeFile(join(directory, 'from', 'c'), 'changed')
+    await writeFile(join(directory, 'from', 'c'), storedKey('changed'))
     const conflict = await kes(`migrate --from ${from} --to ${to} --json`, run())
     expect(conflict.exitCode).toBe(1)
     expect(JSON.parse(conflict.out)).toMatchObject({ copied: [], identical: ['a', 'b'], different: ['c'] })
-    expect(await readFile(join(directory, 'to', 'c'), 'utf8')).toBe('value of c')
+    expect(await readFile(join(directory, 'to', 'c'), 'utf8')).toBe(storedKey('c'))
     expect((await kes(`migrate --from ${from} --to ${to} --merge`, run())).exitCode).toBe(0)
+    await writeFile(join(directory, 'from', 'note'), 'not a key')
+    expect(await kes(`migrate --from ${from} --to ${to} note`, run())).toMatchObject({
+      exitCode: 1,
+      out: 'Migrated   0 keys\nNo keys    1 entries, not copied: note\n',
+    })
   })
 
   it('are named when they cannot be opened', async () => {

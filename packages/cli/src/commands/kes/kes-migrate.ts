@@ -78,8 +78,8 @@ export async function copyAndReport(
   ports.writeOut(options.json === true ? goJson(report) : formatReport(report, options))
 }
 
-const isSuccess = ({ different, failed, isComplete }: MigrationReport, isMerge: boolean): boolean =>
-  isComplete && failed.length === 0 && (isMerge || different.length === 0)
+const isSuccess = ({ different, notKeys, failed, isComplete }: MigrationReport, isMerge: boolean): boolean =>
+  isComplete && failed.length === 0 && notKeys.length === 0 && (isMerge || different.length === 0)
 
 /** One line that is drawn again and again, ten times a second at most. */
 class ProgressBar {
@@ -110,8 +110,8 @@ class ProgressBar {
 const keys = (count: number): string => `${count} key${count === 1 ? '' : 's'}`
 
 function formatReport(report: MigrationReport, { merge = false }: MigrateOptions): string {
-  const { copied, identical, different, failed, total, isComplete } = report
-  const open = total - copied.length - identical.length - different.length - failed.length
+  const { copied, identical, different, notKeys, failed, total, isComplete } = report
+  const open = total - copied.length - identical.length - different.length - notKeys.length - failed.length
   const lines = [
     ...(isSuccess(report, merge)
       ? [`Migrated   ${keys(copied.length)} successfully!`]
@@ -122,6 +122,7 @@ function formatReport(report: MigrationReport, { merge = false }: MigrateOptions
       : [
           `Different  ${keys(different.length)} there already with other values, left as they are: ${someOf(different)}`,
         ]),
+    ...(notKeys.length === 0 ? [] : [`No keys    ${notKeys.length} entries, not copied: ${someOf(notKeys)}`]),
     ...(failed.length === 0 ? [] : [`Failed     ${keys(failed.length)}:`]),
     ...failed.slice(0, shownNames).map(({ name, message }) => `  ${name}: ${message}`),
     ...(isComplete ? [] : [`Open       ${keys(open)}: run the same command again to go on`]),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { KesRouteInfo, KesStatus } from '@strongroom/kes'
+import type { KesClient, KesRouteInfo, KesStatus } from '@strongroom/kes'
 import type { AddCommand, CommandContext } from '../../context.ts'
 import { exitCodes } from '../../exit-codes.ts'
 import {
@@ -34,7 +34,7 @@ async function showStatus(
   const { isTerminal, now } = ports.kes
   await withClient(ports, options, async (client) => {
     if (options.api === true && options.json === true) {
-      return ports.writeOut(goJson((await client.routes()).map(routeJson), isTerminal))
+      return ports.writeOut(goJson((await allRoutes(client)).map(routeJson), isTerminal))
     }
     const startedAt = now()
     const outcomes: readonly Outcome[] = await client.statusOfEach()
@@ -52,9 +52,14 @@ async function showStatus(
     ports.writeOut(
       outcomes.map((outcome, i) => formatStatus(withoutScheme(names[i] ?? ''), outcome, latencyMs, isShort)).join(''),
     )
-    if (options.api === true) ports.writeOut(formatRoutes(await client.routes()))
+    if (options.api === true) ports.writeOut(formatRoutes(await allRoutes(client)))
   })
 }
+
+const allRoutes = async (client: KesClient): Promise<readonly KesRouteInfo[]> => [
+  ...(await client.routes()),
+  ...(await client.ownRoutes()),
+]
 
 const withoutScheme = (server: string): string => server.replace(/^https?:\/\//, '')
 
@@ -84,7 +89,7 @@ const routeJson = ({ method, path, max_body, timeout }: KesRouteInfo): object =>
 
 function formatRoutes(routes: readonly KesRouteInfo[]): string {
   const lines = routes.map(
-    ({ method, path, timeout }) => `  ${method.padEnd(8)}${path.padEnd(29)}${timeout === 0 ? 'Inf' : `${timeout}s`}\n`,
+    ({ method, path, timeout }) => `  ${method.padEnd(8)}${path.padEnd(28)} ${timeout === 0 ? 'Inf' : `${timeout}s`}\n`,
   )
   return `\n  Method  API                          Timeout\n${lines.join('')}`
 }
