@@ -198,6 +198,56 @@ async function dyingEngine(changes: number) {
   return assembleEngine({ ...context, commits: Object.create(commits, { run: { value: run } }) })
 }
 
+describe('a key whose deletion was cut short, in a store that does not show it', () => {
+  const hide = async () => {
+    const entries: [name: string, value: Uint8Array][] = []
+    for await (const name of store.list('k')) entries.push([name, await store.get(name)])
+    for (const [name] of entries) await store.delete(name)
+    return entries
+  }
+
+  it('is waited for while objects need it, and whole when the store shows it again', async () => {
+    await test.put(bucket, 'x', 'x', kms)
+    await expect((await dyingEngine(2)).deleteKey('k', forced)).rejects.toThrow()
+    const entries = await hide()
+    clock.nowMs += 29 * dayMs
+    await test.engine.sweep()
+    for (const [name, value] of entries) await store.create(name, value)
+    await test.engine.sweep()
+    expect((await test.engine.describeKey('k')).state).toBe('enabled')
+    expect((await test.get(bucket, 'x')).bytes.toString()).toBe('x')
+    await expectExactBooks(test)
+  })
+
+  it('is deleted when somebody asks for it again, or when nobody can bring it back any more', async () => {
+    for (const finish of [
+      () => test.engine.deleteKey('k', forced),
+      async () => {
+        clock.nowMs += 31 * dayMs
+        await test.engine.sweep()
+      },
+    ]) {
+      const { id } = await test.engine.describeKey('k')
+      await test.put(bucket, 'x', 'x', kms)
+      await expect((await dyingEngine(2)).deleteKey('k', forced)).rejects.toThrow()
+      await hide()
+      clock.nowMs += 700_000
+      await test.engine.sweep()
+      expect((await test.engine.describeKey('k')).state).toBe('missing')
+      await finish()
+      expect((await test.engine.createKey({ requester: rootRequester, name: 'k' })).id).not.toBe(id)
+    }
+  })
+
+  it('is deleted at once if nothing needs it', async () => {
+    await expect((await dyingEngine(2)).deleteKey('k')).rejects.toThrow()
+    await hide()
+    clock.nowMs += 700_000
+    await test.engine.sweep()
+    await expect(test.engine.describeKey('k')).rejects.toMatchObject({ code: 'KMS.NotFoundException' })
+  })
+})
+
 describe('a key whose deletion is scheduled, in a store that does not show it', () => {
   it('is not taken for destroyed before its time, and can be taken back when the store shows it again', async () => {
     await test.put(bucket, 'x', 'x', kms)

@@ -262,17 +262,28 @@ export async function sweepKey(context: EngineContext, entry: Entry, record: Key
   if (record.state === 'deleting' && !isOld) return undefined
   const found = await lookUp(context, record.name)
   if (found === 'unknown') return undefined
-  if (record.state === 'scheduled') {
-    if (found === 'gone') {
-      // We destroy nothing without `deleting`: a store that is not there, or not whole, may come back before the key is due.
-      if (context.now() - record.stateSinceMs < deletionDays.most * dayMs) return undefined
-    } else {
-      if (isDue(context, found)) return destroyDue(context, record.name)
-      if (found.state === 'pending-deletion' || !isOld) return undefined
-    }
+  if (found === 'gone') {
+    if (await mayComeBack(context, record)) return undefined
+  } else if (record.state === 'scheduled') {
+    if (isDue(context, found)) return destroyDue(context, record.name)
+    if (found.state === 'pending-deletion' || !isOld) return undefined
   }
   await putBack(context, entry, record, found)
   return undefined
+}
+
+/**
+ * Whether a key that its store does not show is waited for: a store that is not whole may be again, and objects of a key that was
+ * given up are lost for good. We destroy nothing without `deleting`; and with it a deletion that was cut short may have come as far
+ * as the key or not, which matters to no one if nothing depends on the key. Who meant it asks again.
+ */
+async function mayComeBack(context: EngineContext, { name, state, stateSinceMs }: KeyRecord): Promise<boolean> {
+  if (context.now() - stateSinceMs >= deletionDays.most * dayMs) return false
+  if (state === 'scheduled') return true
+  return withSnapshot(context, async (snapshot) => {
+    const found = await findKey(context, snapshot, name)
+    return found !== undefined && (await usageOf(context, snapshot, name, found.id)).rows.length > 0
+  })
 }
 
 async function lookUp(context: EngineContext, name: string): Promise<KeyDescription | 'gone' | 'unknown'> {

@@ -101,7 +101,7 @@ export const kmsStatus: KmsCall = async ({ kms, defaultKey, keyService }) => {
 
 export const kmsVersion: KmsCall = async ({ version }) => ({ version })
 
-/** What MinIO has and this server answers elsewhere, or not at all. */
+/** What MinIO has only with a KES behind it: its answer with a static key (server-side-encryption.md 7.4), 500 and this text. */
 export const unsupported: KmsCall = async () => {
   throw new KmsCallError('requested functionality is not supported')
 }
