@@ -12,8 +12,12 @@ import type { KeyUsage, KeyUsageCounts } from './contract.ts'
 import { formatId } from './ids.ts'
 import { findKey } from './key-registry.ts'
 import { describeKey } from './keys.ts'
+import { turnOfOthers } from './name-listing.ts'
 import { bucketKey, keyCountKey, keyCounts, rangeOf, useUploadKey, useVersionKey } from './tables.ts'
 import { withSnapshot } from './with-snapshot.ts'
+
+/** After so many other requests have their turn: a key may be used in very many buckets. */
+const placesPerTurn = 100
 
 const noUsage: KeyUsageCounts = { objects: 0, versions: 0, bytes: 0, uploads: 0, parts: 0, partBytes: 0 }
 
@@ -35,7 +39,8 @@ export async function usageOf(
 ): Promise<KeyUsage> {
   const rows: KeyUsage['rows'][number][] = []
   const total = { ...noUsage }
-  for (const { keyVersion, bucketId } of await usePlaces(snapshot, keyId)) {
+  for (const [at, { keyVersion, bucketId }] of (await usePlaces(snapshot, keyId)).entries()) {
+    if (at % placesPerTurn === placesPerTurn - 1) await turnOfOthers()
     const counts = { ...noUsage }
     for (const [index, what] of keyCounts.entries()) {
       counts[what] = await snapshot.counter(keyCountKey.encode(keyId, keyVersion, bucketId, index))
@@ -61,6 +66,7 @@ async function usePlaces(snapshot: Snapshot, keyId: Uint8Array): Promise<UsePlac
       const [entry] = await snapshot.list({ gte, lt, limit: 1 })
       if (!entry) break
       const [, keyVersion, bucketId] = table.decode(entry.key)
+      if (places.size % placesPerTurn === placesPerTurn - 1) await turnOfOthers()
       places.set(`${keyVersion.toString().padStart(16, '0')}/${formatId(bucketId)}`, { keyVersion, bucketId })
       gte = rangeOf(table.prefix(keyId, keyVersion, bucketId)).lt
     }
