@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { KesClientOptions } from '@strongroom/kes'
@@ -76,7 +77,27 @@ export async function openKeyService(options: OpenKeyServiceOptions): Promise<Op
 
 async function openBuiltIn(options: OpenKeyServiceOptions): Promise<Source> {
   const keys = new KeyService(await openKeyStoreOf(options), { createdBy: 'strongroom' })
-  return { kms: keys, reload: nothingToReload }
+  return { kms: keys, reload: await keyStoreReload(options) }
+}
+
+/** Objects in flight need the keys of the store that is open, so another one is not taken at a reload: it is told. */
+async function keyStoreReload({
+  settings: { keyStore },
+  environment,
+  log,
+}: Pick<OpenKeyServiceOptions, 'settings' | 'environment' | 'log'>): Promise<() => Promise<void>> {
+  if (keyStore === undefined) return nothingToReload
+  const kes = await import('@strongroom/kes')
+  // It holds secrets.
+  const digest = async (): Promise<string> =>
+    createHash('sha256')
+      .update(JSON.stringify(await kes.loadKesStore(keyStore, environment)))
+      .digest('hex')
+  const opened = await inWords(digest)
+  return async () => {
+    if ((await inWords(digest)) === opened) return
+    log.warn({ file: keyStore }, 'the section keystore has changed: it is used after a restart, not after a reload')
+  }
 }
 
 /**
