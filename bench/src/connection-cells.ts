@@ -51,7 +51,6 @@ export function connectionCells(mode: EncryptionMode): readonly Cell[] {
       mode,
       connections,
       name: `${cell.name} from ${connections}`,
-      // Once, by the connections of the second cell: the first has one only.
       ...(kind === 0 && at === 0
         ? { prepare: (clients) => populate(clients, population, nameOf, mode, () => content) }
         : {}),

@@ -108,33 +108,36 @@ async function measurePoint(bench: Bench, data: string, size: Size): Promise<Gro
   }
 }
 
-/** So often a single call is made for its median. */
+/** So often a single call is made for its median, after as many that do not count. */
 const calls = 20
+
+async function medianMs(call: () => Promise<unknown>): Promise<number> {
+  for (let at = 0; at < calls; at++) await call()
+  const latencies = new Latencies()
+  for (let at = 0; at < calls; at++) {
+    const before = performance.now()
+    await call()
+    latencies.add(performance.now() - before)
+  }
+  return latencies.percentile(0.5)
+}
 
 async function timeKeyUsage(bench: Bench, data: string, objects: number): Promise<GrowthPoint['keyUsage']> {
   if (bench.settings.oneMode !== 'sse-kms') return undefined
-  const latencies = new Latencies()
   let rows = 0
-  for (let call = 0; call < calls; call++) {
-    const before = performance.now()
+  const p50Ms = await medianMs(async () => {
     const usage = await keyUsage(data, key)
-    latencies.add(performance.now() - before)
     if (usage.objects < objects) throw new Error(`key usage counts ${usage.objects} of ${objects} objects`)
     rows = usage.rows
-  }
-  return { p50Ms: latencies.percentile(0.5), rows }
+  })
+  return { p50Ms, rows }
 }
 
 async function timeListBuckets(bench: Bench, server: MeasuredServer): Promise<GrowthPoint['listBuckets']> {
   const client = await Client.open(bench.clientOptions(server))
-  const latencies = new Latencies()
-  for (let call = 0; call < calls; call++) {
-    const before = performance.now()
-    await client.send({ method: 'GET' })
-    latencies.add(performance.now() - before)
-  }
+  const p50Ms = await medianMs(() => client.send({ method: 'GET' }))
   client.close()
-  return { p50Ms: latencies.percentile(0.5) }
+  return { p50Ms }
 }
 
 const content = [randomBytes(4096)]

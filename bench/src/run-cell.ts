@@ -7,7 +7,7 @@
  */
 import { Client, type ClientOptions, type EncryptionMode } from './client.ts'
 import type { Progress } from './progress.ts'
-import { anonymousMemoryBytes, cpuSeconds } from './server-process.ts'
+import { anonymousMemoryBytes, cpuSeconds, pageFaults } from './server-process.ts'
 import { Latencies } from './statistics.ts'
 
 /** What one request of a cell counts for. */
@@ -49,6 +49,8 @@ export interface CellResult {
   readonly unitsPerCpuSecond: number | undefined
   /** Highest anonymous memory seen in the phase. */
   readonly peakMemoryBytes: number | undefined
+  /** Of the server, in the timed phase. */
+  readonly pageFaults: number | undefined
 }
 
 export interface RunOptions {
@@ -62,6 +64,9 @@ export interface RunOptions {
 /** Into how many pieces the timed phase of cells that take turns is cut. */
 const turnsOfEach = 3
 
+/** At least so many connections make what a cell needs. */
+const preparingConnections = 32
+
 /** Of the supply of a cell, what its warming up may use. */
 const warmupShare = 0.2
 
@@ -69,7 +74,7 @@ interface Running {
   readonly cell: Cell
   readonly clients: readonly Client[]
   readonly latencies: Latencies
-  readonly sums: { bytes: number; units: number; seconds: number; cpu: number; peak: number }
+  readonly sums: { bytes: number; units: number; seconds: number; cpu: number; peak: number; faults: number }
   next: number
 }
 
@@ -92,15 +97,15 @@ async function runTogether(cells: readonly Cell[], options: RunOptions): Promise
     if (cell.prepare === undefined) continue
     progress.step(`${cell.name}, ${cell.mode}: preparing`)
     // Connections of their own: the others would be closed as idle by the time that the last mode is prepared.
-    const clients = await open(cell, options)
+    const clients = await open(Math.max(cell.connections, preparingConnections), options)
     await cell.prepare(clients).finally(() => close(clients))
   }
   const running: Running[] = []
   try {
     for (const cell of cells) {
       if (warmupSeconds > 0) progress.step(`${cell.name}, ${cell.mode}: warming up`)
-      const sums = { bytes: 0, units: 0, seconds: 0, cpu: 0, peak: 0 }
-      const one = { cell, clients: await open(cell, options), latencies: new Latencies(), sums, next: 0 }
+      const sums = { bytes: 0, units: 0, seconds: 0, cpu: 0, peak: 0, faults: 0 }
+      const one = { cell, clients: await open(cell.connections, options), latencies: new Latencies(), sums, next: 0 }
       running.push(one)
       const supply = (cell.supply ?? Number.POSITIVE_INFINITY) * warmupShare
       await phase(one, warmupSeconds, supply, new Latencies())
@@ -118,8 +123,8 @@ async function runTogether(cells: readonly Cell[], options: RunOptions): Promise
   }
 }
 
-const open = (cell: Cell, options: RunOptions): Promise<Client[]> =>
-  Promise.all(Array.from({ length: cell.connections }, () => Client.open(options.client)))
+const open = (connections: number, options: RunOptions): Promise<Client[]> =>
+  Promise.all(Array.from({ length: connections }, () => Client.open(options.client)))
 
 function close(clients: readonly Client[]): void {
   for (const client of clients) client.close()
@@ -133,6 +138,7 @@ async function measure(one: Running, seconds: number, share: number, pids: reado
     sums.peak = Math.max(sums.peak, anonymousMemoryBytes(pids))
   }, 100)
   const cpuBefore = cpuSeconds(pids)
+  const faultsBefore = pageFaults(pids)
   const started = performance.now()
   try {
     const done = await phase(one, seconds, supply, latencies)
@@ -143,6 +149,7 @@ async function measure(one: Running, seconds: number, share: number, pids: reado
   }
   sums.seconds += (performance.now() - started) / 1000
   sums.cpu += cpuSeconds(pids) - cpuBefore
+  sums.faults += pageFaults(pids) - faultsBefore
   sums.peak = Math.max(sums.peak, anonymousMemoryBytes(pids))
 }
 
@@ -163,6 +170,7 @@ function resultOf({ cell, latencies, sums }: Running, isOurs: boolean): CellResu
     cpuSeconds: isOurs ? sums.cpu : undefined,
     unitsPerCpuSecond: isOurs && sums.cpu > 0 ? units / sums.cpu : undefined,
     peakMemoryBytes: isOurs ? sums.peak : undefined,
+    pageFaults: isOurs ? sums.faults : undefined,
   }
 }
 

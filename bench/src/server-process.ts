@@ -212,15 +212,25 @@ async function probe(url: URL, ca: string): Promise<void> {
   })
 }
 
+/** Fields of `/proc/<pid>/stat` behind the name of the program, from the third (`proc(5)`). */
+const statFields = (pid: number): readonly string[] => {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
 /** User and system seconds that the processes and their threads have used so far. */
 export function cpuSeconds(pids: readonly number[]): number {
   let ticks = 0
   for (const pid of pids) {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const fields = statFields(pid)
     ticks += Number(fields[11]) + Number(fields[12])
   }
   return ticks / ticksPerSecond
+}
+
+/** Pages that the kernel has mapped for the processes so far when they touched them, without reading from the disk. */
+export function pageFaults(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + Number(statFields(pid)[7]), 0)
 }
 
 /** Anonymous resident memory in bytes (`RssAnon`: the memory map of the metadata store is page cache and not in it). */

@@ -29,24 +29,21 @@ export function formatCurve(curve: Curve): string {
   return `${plot(`${curve.title}, ${curve.unit}`, curve.points, curve.unit)}\n\n${describeCurve(curve)}`
 }
 
-/** One sentence on the shape, and the reason for what is not flat. */
+/** One sentence on the shape, from the first point to the last, and the reason if that is not flat. */
 export function describeCurve({ points, whyRising, whyFalling }: Curve): string {
   const [first] = points
-  if (first === undefined) return ''
-  const ratio = (point: CurvePoint): number => point.value / first.value
-  const highest = points.reduce((best, point) => (ratio(point) > ratio(best) ? point : best))
-  const lowest = points.reduce((best, point) => (ratio(point) < ratio(best) ? point : best))
-  const rises = ratio(highest) > 1 + flatness
-  const falls = ratio(lowest) < 1 / (1 + flatness)
-  if (!rises && !falls) return `Flat: between ${figure(lowest.value)} and ${figure(highest.value)}.`
-  return [
-    ...(rises
-      ? [`${figure(ratio(highest))} times as high at ${highest.label} as at ${first.label}. ${whyRising}`]
-      : []),
-    ...(falls
-      ? [`Down to ${percent(ratio(lowest))} at ${lowest.label} of what it is at ${first.label}. ${whyFalling}`]
-      : []),
-  ].join('\n')
+  const last = points.at(-1)
+  if (first === undefined || last === undefined) return ''
+  const values = points.map(({ value }) => value)
+  const between = `between ${figure(Math.min(...values))} and ${figure(Math.max(...values))}`
+  const share = last.value / first.value
+  if (share > 1 + flatness) return `${figure(share)} times as high at ${last.label} as at ${first.label}. ${whyRising}`
+  if (share < 1 / (1 + flatness)) {
+    return `Down to ${percent(share)} at ${last.label} of what it is at ${first.label}. ${whyFalling}`
+  }
+  const isEven = values.every((value) => value / first.value < 1 + flatness && first.value / value < 1 + flatness)
+  if (isEven) return `Flat: ${between}.`
+  return `As high at ${last.label} as at ${first.label}, ${between} on the way: it goes up and down, and not with what grows.`
 }
 
 const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
