@@ -32,11 +32,15 @@ export function judge(row: WireRow, answer: WireAnswer, deviation: Deviation | u
   return wrong === undefined ? { kind: 'same', detail: '' } : { kind: 'wrong', detail: wrong }
 }
 
-/** A refused handshake: KES says why in an alert, which Node's TLS cannot be told to send. */
+/**
+ * A refused handshake: KES says why in an alert, which Node's TLS cannot be told to send. A certificate is judged when the
+ * handshake is over, on both runtimes; the one alert that OpenSSL sends by itself, for none at all, comes only together with
+ * refusing every self-signed one (`rejectUnauthorized`), and those are what API keys are.
+ */
 function judgeRefusal({ response }: WireRow, end: string): Verdict {
   const alert = (response.tlsAlert ?? '').replaceAll('_', ' ')
   if (end.includes(alert)) return { kind: 'same', detail: '' }
-  return { kind: 'deviates', detail: `The connection is closed without an alert; KES sends '${alert}'.` }
+  return { kind: 'deviates', detail: `The connection is closed without an alert, which node:tls has no way to send after a handshake; KES sends '${alert}'.` }
 }
 
 function differenceFromDeviation({ status, body, headers }: Deviation, answer: WireAnswer): string | undefined {
