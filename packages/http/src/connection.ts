@@ -81,6 +81,7 @@ export class TrackedConnection implements Connection {
   #peer: PeerCertificate | undefined
   #isPeerKnown = false
   #flushSince = 0
+  #isDropped = false
 
   constructor(raw: Socket, now: number) {
     this.raw = raw
@@ -158,6 +159,7 @@ export class TrackedConnection implements Connection {
 
   /** Drops the connection at once. */
   destroy(): void {
+    this.#isDropped = true
     this.waiting.length = 0
     this.socket?.destroy()
     this.raw.destroy()
@@ -165,6 +167,8 @@ export class TrackedConnection implements Connection {
 
   /** What this connection has failed to do in time, if anything. Cheap: called for every connection at each sweep. */
   expired(limits: ListenerLimits, now: number): TimeoutKind | undefined {
+    // It may take a while until it is closed; it counts once.
+    if (this.#isDropped) return undefined
     const age = now - this.#since
     switch (this.#phase) {
       case 'handshake':
