@@ -40,7 +40,10 @@ export function judge(row: WireRow, answer: WireAnswer, deviation: Deviation | u
 function judgeRefusal({ response }: WireRow, end: string): Verdict {
   const alert = (response.tlsAlert ?? '').replaceAll('_', ' ')
   if (end.includes(alert)) return { kind: 'same', detail: '' }
-  return { kind: 'deviates', detail: `The connection is closed without an alert, which node:tls has no way to send after a handshake; KES sends '${alert}'.` }
+  return {
+    kind: 'deviates',
+    detail: `The connection is closed without an alert, which node:tls has no way to send after a handshake; KES sends '${alert}'.`,
+  }
 }
 
 function differenceFromDeviation({ status, body, headers }: Deviation, answer: WireAnswer): string | undefined {
