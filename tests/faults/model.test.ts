@@ -11,12 +11,11 @@ import { createEngine, type Engine } from '@strongroom/engine'
 import { KeyService, MemoryKeyStore } from '@strongroom/kms'
 import { fsck } from '@strongroom/maintenance'
 import { errorEntry } from '@strongroom/s3'
-import { MemoryBlobStore } from '@strongroom/storage'
+import { JitteryMetadataStore, MemoryBlobStore } from '@strongroom/storage'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { EnginePort } from '../support/model/engine-port.ts'
 import { type Batch, Difference, drawBatches, Episode } from '../support/model/episode.ts'
 import { HttpPort } from '../support/model/http-port.ts'
-import { JitteryStore } from '../support/model/jittery-store.ts'
 import { keys } from '../support/model/requests.ts'
 import { shrink } from '../support/model/shrink.ts'
 import { startServer, type TestServer } from '../support/test-server.ts'
@@ -42,7 +41,7 @@ async function runOnEngine(
   plant: (engine: Engine) => Engine = (engine) => engine,
 ): Promise<number> {
   const defaultEncryption = seed % 3 === 0 ? 'none' : 'sse-s3'
-  const metadata = new JitteryStore(seed)
+  const metadata = new JitteryMetadataStore(seed, { isCalm: true })
   const plainDataKeys = { currentId: 1, keys: new Map([[1, randomBytes(32)]]) }
   const stores = {
     metadata,

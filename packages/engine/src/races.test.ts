@@ -5,10 +5,10 @@
  * @module
  */
 
+import { JitteryMetadataStore } from '@strongroom/storage'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createTestEngine, customerKey, rootRequester, type TestEngine } from './engine.fixture.ts'
 import { EngineError } from './engine-error.ts'
-import { JitteryMetadataStore } from './jittery-store.fixture.ts'
 import { expectExactBooks } from './recount.fixture.ts'
 import { beginUpload, completed, contentOf, uploadObject } from './uploads.fixture.ts'
 

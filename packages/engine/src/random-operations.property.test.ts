@@ -5,12 +5,12 @@
  * @module
  */
 
+import { JitteryMetadataStore } from '@strongroom/storage'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Bucket, EncryptionRequest, UploadTarget } from './contract.ts'
 import { createTestEngine, rootRequester, type TestEngine } from './engine.fixture.ts'
 import { EngineError } from './engine-error.ts'
-import { JitteryMetadataStore } from './jittery-store.fixture.ts'
 import { expectExactBooks } from './recount.fixture.ts'
 import { blobKey, dataKey, manifestKey, partKey, rangeOf, tableKey } from './tables.ts'
 import { completed, contentOf, fullPartBytes } from './uploads.fixture.ts'

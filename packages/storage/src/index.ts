@@ -23,6 +23,7 @@ export type {
   Snapshot,
 } from './metadata/contract.ts'
 export { maxCommitOperations, maxKeyBytes, maxValueBytes } from './metadata/contract.ts'
+export { JitteryMetadataStore } from './metadata/jittery-metadata-store.ts'
 export {
   LmdbMetadataStore,
   type LmdbMetadataStoreOptions,

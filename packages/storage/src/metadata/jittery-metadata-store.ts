@@ -1,22 +1,23 @@
 /**
- * A metadata store in memory whose answers take a while, longer or shorter as a seed says: so that requests which run side
- * by side meet in ever other orders.
+ * A metadata store in memory, for tests, whose answers take a while, longer or shorter as a seed says: so that operations which
+ * run side by side meet in ever other orders.
  *
  * @module
  */
 
-import { type Commit, type CommitResult, MemoryMetadataStore, type Snapshot } from '@strongroom/storage'
-import { Chance } from './generator.ts'
+import type { Commit, CommitResult, Snapshot } from './contract.ts'
+import { MemoryMetadataStore } from './memory-metadata-store.ts'
 
-/** See the module. */
-export class JitteryStore extends MemoryMetadataStore {
-  readonly #chance: Chance
+/** See the module. The same seed and the same calls give the same delays. */
+export class JitteryMetadataStore extends MemoryMetadataStore {
+  #state: number
   /** Answers at once. */
-  isCalm = true
+  isCalm: boolean
 
-  constructor(seed: number) {
+  constructor(seed: number, { isCalm = false }: { readonly isCalm?: boolean } = {}) {
     super()
-    this.#chance = new Chance(seed)
+    this.#state = seed | 1
+    this.isCalm = isCalm
   }
 
   override snapshot(): Snapshot {
@@ -45,6 +46,7 @@ export class JitteryStore extends MemoryMetadataStore {
   /** None to three turns of the event loop. */
   async #pause(): Promise<void> {
     if (this.isCalm) return
-    for (let turns = this.#chance.below(4); turns > 0; turns -= 1) await new Promise((done) => setImmediate(done))
+    this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) >>> 0
+    for (let turns = this.#state >>> 30; turns > 0; turns -= 1) await new Promise((resolve) => setImmediate(resolve))
   }
 }
