@@ -24,6 +24,11 @@ describe('a guarded key store', () => {
     expect(reports).toEqual([])
     await vi.advanceTimersByTimeAsync(1)
     expect(reports).toEqual(['sealed'])
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(reports).toEqual(['sealed'])
+    reachable = true
+    await vi.advanceTimersByTimeAsync(15_000)
+    expect(reports).toEqual(['sealed', 'back'])
     await guarded.close()
     const asked = vi.mocked(store.status).mock.calls.length
     await vi.advanceTimersByTimeAsync(60_000)

@@ -152,7 +152,10 @@ export class GuardedKeyStore implements KeyStore {
   async #ask(): Promise<StoreHealth> {
     const startedAt = performance.now()
     try {
-      const status = await this.#call((store) => store.status())
+      const status = await this.#call(
+        (store) => store.status(),
+        ({ reachable }) => reachable,
+      )
       const latencyMs = Math.max(1, Math.round(performance.now() - startedAt))
       if (status.reachable) return { reachable: true, latencyMs }
       const detail = status.detail ?? 'the key store does not answer'
@@ -163,13 +166,14 @@ export class GuardedKeyStore implements KeyStore {
     }
   }
 
-  async #call<T>(work: (store: KeyStore) => Promise<T>): Promise<T> {
+  /** `shows`: whether the result means that the store is there. */
+  async #call<T>(work: (store: KeyStore) => Promise<T>, shows: (result: T) => boolean = () => true): Promise<T> {
     const store = this.#store
     this.calls++
     try {
       if (store === undefined) throw new KmsError('unreachable', this.#cause)
       const result = await withinTime(work(store), this.#options.timeoutMs)
-      this.#found()
+      if (shows(result)) this.#found()
       return result
     } catch (error) {
       if (isTransient(error)) {
