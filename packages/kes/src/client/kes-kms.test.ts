@@ -27,8 +27,18 @@ async function startServer(options: Partial<KesServerOptions> = {}): Promise<Kes
   })
 }
 
+/** More time than a client has otherwise: nothing here is about time, and many calls at once are slow on a busy machine. */
+const patience = { callTimeoutMs: 60_000, totalTimeoutMs: 100_000 }
+
 const connect = async (endpoint: string, key = apiKey): Promise<KesKms> =>
-  new KesKms(await KesClient.open({ endpoints: [endpoint], credentials: { apiKey: key }, ca: [serverCertificate] }))
+  new KesKms(
+    await KesClient.open({
+      endpoints: [endpoint],
+      credentials: { apiKey: key },
+      ca: [serverCertificate],
+      ...patience,
+    }),
+  )
 
 const addressOf = (server: KesServer): string => `127.0.0.1:${server.addresses[0]?.port}`
 
