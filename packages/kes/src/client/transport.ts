@@ -7,7 +7,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import { Agent, type RequestOptions, request } from 'node:https'
-import { rootCertificates } from 'node:tls'
+import { createSecureContext, rootCertificates } from 'node:tls'
 import { KesError } from '../kes-error.ts'
 import type { KesEndpoint } from './endpoints.ts'
 import type { KeyPairPem } from './make-certificate.ts'
@@ -63,16 +63,21 @@ export class KesTransport {
   #isRetired = false
 
   constructor(pair: KeyPairPem, { ca = [], insecure = false, maxSockets = 64 }: TransportOptions) {
-    this.#agent = new Agent({
-      keepAlive: true,
-      maxSockets,
+    const trust = {
       cert: pair.cert,
       key: pair.key,
-      minVersion: 'TLSv1.2',
+      minVersion: 'TLSv1.2' as const,
+      ...(ca.length === 0 ? {} : { ca: [...rootCertificates, ...ca] }),
+    }
+    this.#agent = new Agent({
+      ...trust,
+      // One for all connections: to parse the roots takes 35 ms of processor time each.
+      secureContext: createSecureContext(trust),
+      keepAlive: true,
+      maxSockets,
       rejectUnauthorized: !insecure,
       // A resumed session shows the certificate of the session it comes from: always a handshake of our own.
       maxCachedSessions: 0,
-      ...(ca.length === 0 ? {} : { ca: [...rootCertificates, ...ca] }),
     })
   }
 
