@@ -68,7 +68,7 @@ async function expectBothAnswered(client: FaultServer['client']): Promise<void> 
 }
 
 it('refuses writes before the medium is full, keeps reads, listings and deletions going, and takes writes again', {
-  timeout: 90_000,
+  timeout: 180_000,
 }, async () => {
   const started = await FaultServer.start(join(base, 'data'), await smallMedium())
   server = started
@@ -113,7 +113,7 @@ it('refuses writes before the medium is full, keeps reads, listings and deletion
 })
 
 it('with less room than the reserve at its start takes no writes, and everything else', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const data = join(base, 'data')
   const first = await FaultServer.start(data)

@@ -180,7 +180,7 @@ describe('blobs as files', () => {
     const readers = Array.from({ length: 100 }, () => store.read(blobId, 0, 3_000_000)[Symbol.asyncIterator]())
     await Promise.all(readers.map((reader) => reader.next()))
     // Ending a reader waits for what it has under way.
-    await Promise.all(readers.map((reader) => reader.return?.()))
+    await Promise.all(readers.map((reader) => reader.return?.(undefined)))
     expect(bytes / readers.length).toBeLessThanOrEqual(512 * 1024)
   })
 
