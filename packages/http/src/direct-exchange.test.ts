@@ -177,6 +177,26 @@ describe('the end of a connection that is served directly', () => {
     await closing
   })
 
+  it('comes when an answer that was slow to leave has left after the listener began to close', async () => {
+    const large = 'x'.repeat(16_000_000)
+    let calls = 0
+    const { port, listener } = await start({
+      direct: (_request, response) => {
+        calls++
+        answered(response, large)
+      },
+    })
+    const client = await tlsClient(port)
+    client.socket.pause()
+    client.write(get('/large'))
+    await until(() => calls === 1)
+    const closing = listener.close({ graceMs: 600_000 })
+    client.socket.resume()
+    expect((await client.closed()).endsWith(large)).toBe(true)
+    await closing
+    expect(listener.stats.timeouts.idle).toBe(0)
+  })
+
   it('is no failure when the client has gone before its answer', async () => {
     let state = 'none'
     const { port, listener } = await start({

@@ -122,7 +122,13 @@ export class DirectExchange implements DirectSink {
 
   #done(): void {
     this.isBusy = false
-    this.#connection.ended(this.#options.now())
+    const { isDraining, now } = this.#options
+    // Draining began after the answer had been written, while its client had not taken it.
+    if (isDraining()) {
+      this.#connection.linger(now())
+      return
+    }
+    this.#connection.ended(now())
     const waiting = this.#waiting
     if (waiting === undefined) return
     this.#waiting = undefined
