@@ -3,7 +3,7 @@
  *
  * Commits queue up while the group before them is being written and synced; the next group takes all of them, checks and
  * applies them in one write transaction and shares one fsync. At most one group waits for LMDB's write lock at a time.
- * One process commits; others may read the same directory.
+ * One process commits; others may read the same directory, and open it while `holdCommits` runs.
  *
  * @module
  */
@@ -98,6 +98,7 @@ export class LmdbMetadataStore implements LocalMetadataStore {
   readonly #onFatal: (error: StorageError) => void
   readonly #snapshots = new Set<LmdbSnapshot>()
   readonly #groups = new Set<Promise<void>>()
+  readonly #holds = new Set<Promise<unknown>>()
   readonly #figures = { commits: 0, failedChecks: 0, batches: 0, gets: 0, seeks: 0, entriesListed: 0 }
   #queue: PendingCommit[] = []
   #isGroupWaiting = false
@@ -141,6 +142,32 @@ export class LmdbMetadataStore implements LocalMetadataStore {
     })
   }
 
+  /**
+   * Commits nothing while `work` runs. Whatever has another process open the map belongs in there: LMDB (`mdb_env_open2`) looks
+   * up the number of the last commit, maps the file, and then sets that number for all processes. If a commit came in between,
+   * it is set back: nobody sees that commit, the next one begins without it, and pages that are in use are written over.
+   *
+   * @param work when it has ended, no process is still opening the map. Commits and `close()` wait for it
+   * @throws StorageError `unavailable` if the store is closed; what `work` throws
+   */
+  async holdCommits<T>(work: () => Promise<T>): Promise<T> {
+    const refusal = this.#refusal()
+    if (refusal !== undefined) throw refusal
+    const held = this.#afterGroups(work)
+    this.#holds.add(held)
+    try {
+      return await held
+    } finally {
+      this.#holds.delete(held)
+      this.#startGroup()
+    }
+  }
+
+  async #afterGroups<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#groups.size > 0) await Promise.all(this.#groups)
+    return await work()
+  }
+
   stats(): LmdbMetadataStats {
     const mapBytes = statSync(join(this.#directory, 'data.mdb'), { throwIfNoEntry: false })?.size ?? 0
     return { ...this.#figures, mapBytes, queuedCommits: this.#queue.length, openSnapshots: this.#snapshots.size }
@@ -167,7 +194,7 @@ export class LmdbMetadataStore implements LocalMetadataStore {
   }
 
   async #close(): Promise<void> {
-    while (this.#groups.size > 0) await Promise.all(this.#groups)
+    while (this.#holds.size + this.#groups.size > 0) await Promise.allSettled([...this.#holds, ...this.#groups])
     for (const snapshot of [...this.#snapshots]) snapshot.release()
     await this.#environment.root.close()
   }
@@ -178,7 +205,7 @@ export class LmdbMetadataStore implements LocalMetadataStore {
   }
 
   #startGroup(): void {
-    if (this.#isGroupWaiting || this.#queue.length === 0) return
+    if (this.#isGroupWaiting || this.#queue.length === 0 || this.#holds.size > 0) return
     this.#isGroupWaiting = true
     const done = this.#runGroup()
     this.#groups.add(done)

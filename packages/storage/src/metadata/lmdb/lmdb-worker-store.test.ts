@@ -12,16 +12,22 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type BuiltFixture, buildFixture } from '../../testing/fixture-process.fixture.ts'
+import { type BuiltFixture, buildFixture, startFixture } from '../../testing/fixture-process.fixture.ts'
 import { metadataStoreSuite } from '../metadata-store.suite.ts'
 import { FrameStream } from '../remote/frame-stream.ts'
+import { type LmdbMetadataStore, openLmdbMetadataStore } from './lmdb-metadata-store.ts'
 import { type LmdbWorkerStore, openLmdbWorkerStore } from './lmdb-worker-store.ts'
 
 let fixture: BuiltFixture
+let opener: BuiltFixture
 beforeAll(async () => {
   fixture = await buildFixture(new URL('../../testing/committer.fixture.ts', import.meta.url))
+  opener = await buildFixture(new URL('../../testing/opener.fixture.ts', import.meta.url))
 })
-afterAll(() => fixture.dispose())
+afterAll(async () => {
+  await fixture.dispose()
+  await opener.dispose()
+})
 
 interface Opened {
   readonly store: LmdbWorkerStore
@@ -92,6 +98,84 @@ describe('LMDB in a process that does not commit', () => {
       expect(() => store.snapshot()).toThrow(expect.objectContaining({ code: 'unavailable' }))
     } finally {
       await store.close()
+      await rm(directory, { recursive: true, force: true })
+    }
+  })
+})
+
+/** Commits one key after the other until it is told to stop; gives what was acknowledged. */
+async function commitOn(store: LmdbMetadataStore, name: string, isOver: () => boolean): Promise<Buffer[]> {
+  const acknowledged: Buffer[] = []
+  while (!isOver()) {
+    const key = Buffer.from(`${name}/${acknowledged.length}`)
+    const commit = { checks: [{ key, version: 'absent' as const }], puts: [{ key, value: Buffer.alloc(100) }] }
+    expect(await store.commit(commit)).toEqual({ committed: true })
+    acknowledged.push(key)
+  }
+  return acknowledged
+}
+
+describe('a process that opens the map while another one commits', () => {
+  test('does so between two commits, and takes nothing back', async () => {
+    const directory = await makeDirectory()
+    const onFatal = (error: Error) => {
+      throw error
+    }
+    const store = await openLmdbMetadataStore(directory, { onFatal })
+    const child = startFixture(opener, [directory])
+    try {
+      expect((await child.lines.next()).value).toBe('ready')
+      let isOver = false
+      const writing = ['a', 'b', 'c', 'd'].map((name) => commitOn(store, name, () => isOver))
+      for (let round = 0; round < 100; round++) {
+        await store.commit({})
+        await store.holdCommits(async () => {
+          const { commits } = store.stats()
+          child.send('open')
+          expect((await child.lines.next()).value).toBe('opened')
+          expect(store.stats().commits).toBe(commits)
+        })
+      }
+      isOver = true
+      const acknowledged = (await Promise.all(writing)).flat()
+      expect(acknowledged.length).toBeGreaterThan(100)
+      const snapshot = store.snapshot()
+      const found = await snapshot.getMany(acknowledged)
+      expect(acknowledged.filter((_, i) => found[i] === undefined).map(String)).toEqual([])
+      snapshot.release()
+    } finally {
+      await child.kill()
+      await store.close()
+      await rm(directory, { recursive: true, force: true })
+    }
+  })
+
+  test('that fails lets commits go on, and closing the store waits for it', async () => {
+    const directory = await makeDirectory()
+    const onFatal = (error: Error) => {
+      throw error
+    }
+    const store = await openLmdbMetadataStore(directory, { onFatal })
+    try {
+      const key = Buffer.from('held')
+      let fail = (_: Error): void => {}
+      const held = store.holdCommits(
+        () =>
+          new Promise<never>((_, reject) => {
+            fail = reject
+          }),
+      )
+      const failed = expect(held).rejects.toThrow('it was killed')
+      const order: string[] = []
+      const committed = store.commit({ puts: [{ key, value: key }] }).then(() => order.push('committed'))
+      const closed = store.close().then(() => order.push('closed'))
+      await new Promise(setImmediate)
+      expect(order).toEqual([])
+      fail(new Error('it was killed'))
+      await Promise.all([failed, committed, closed])
+      expect(order).toEqual(['committed', 'closed'])
+      await expect(store.holdCommits(async () => {})).rejects.toMatchObject({ code: 'unavailable' })
+    } finally {
       await rm(directory, { recursive: true, force: true })
     }
   })

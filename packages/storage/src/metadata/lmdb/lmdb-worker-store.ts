@@ -31,7 +31,8 @@ interface PendingCommit {
 }
 
 /**
- * Opens the store in `directory`, which the committing process has open already.
+ * Opens the store in `directory`, which the committing process has open already, and in which it commits nothing at this
+ * moment (`LmdbMetadataStore.holdCommits`).
  *
  * @throws StorageError `corrupt`, `unavailable`
  */
