@@ -13,6 +13,7 @@ import { deriveRootCredentials, type Keyring, type Kms } from '@strongroom/kms'
 import { defaultMinFreeBytes, SpaceWatch } from '@strongroom/maintenance'
 import {
   type BlobStore,
+  type LmdbMetadataStore,
   type LocalMetadataStore,
   openFilesBlobStore,
   openLmdbMetadataStore,
@@ -47,6 +48,7 @@ export interface ServingParts {
 }
 
 export interface Deployment extends ServingParts {
+  readonly metadata: LmdbMetadataStore
   readonly rootKeySource: RootKeySource
   close(): Promise<void>
 }
@@ -113,7 +115,7 @@ async function open(
   }
   const parts = await openServingParts(settings, directory, { ...options, keyring, metadata, prepare }, closers)
   await tellOfLostKey(parts.engine, defaultKeyOf(settings), log)
-  return { ...parts, rootKeySource: source }
+  return { ...parts, metadata, rootKeySource: source }
 }
 
 export interface ServingPartsOptions extends DeploymentOptions {

@@ -12,8 +12,12 @@ import type { WorkerStart } from './worker-start.ts'
 
 /** Calls by what they take and give. */
 export interface WorkerCalls {
-  /** The keyring has been sent before. Answered when the worker can serve. */
-  readonly start: readonly [WorkerStart, null]
+  /** The keyring has been sent before. Answered as soon as the worker runs. */
+  readonly prepare: readonly [WorkerStart, null]
+  /** Nothing is committed until it is answered. */
+  readonly openMetadata: readonly [null, null]
+  /** Answered when it can serve. */
+  readonly serve: readonly [null, null]
   readonly forgetKey: readonly [string, null]
   /** By the hex digits of a part table's id. */
   readonly isReading: readonly [string, boolean]

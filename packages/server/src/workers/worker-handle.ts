@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { Duplex } from 'node:stream'
 import { encodeKeyringBody, type Keyring } from '@strongroom/kms'
-import { type MetadataStore, serveCommit } from '@strongroom/storage'
+import { type LmdbMetadataStore, serveCommit } from '@strongroom/storage'
 import { ServerError } from '../server-error.ts'
 import { type DataFrame, Link, type MainCalls, type Methods, type WorkerCalls } from './link.ts'
 import { type HandOver, linkDescriptor, type WorkerStart } from './worker-start.ts'
@@ -18,13 +18,16 @@ const program = join(import.meta.dirname, '../../dist/workers/worker-process.js'
 
 export interface WorkerHandleOptions {
   readonly methods: Methods<MainCalls>
-  /** Commits for it. */
-  readonly metadata: Pick<MetadataStore, 'commit'>
+  /** Commits for it, and nothing while it opens the map. */
+  readonly metadata: Pick<LmdbMetadataStore, 'commit' | 'holdCommits'>
   readonly onLog: (line: string) => void
   readonly onAccess: (line: string) => void
   /** Told once, when the process has ended. */
   readonly onExit: (reason: string) => void
 }
+
+/** Longest that commits wait for a worker that opens the map, in milliseconds: then it is ended. */
+const openMs = 10_000
 
 /** See the module. */
 export class WorkerHandle {
@@ -82,11 +85,25 @@ export class WorkerHandle {
       body.fill(0)
     }
     try {
-      await this.link.call('start', start)
+      // Commits wait for the opening, and not for the start of a process.
+      await this.link.call('prepare', start)
+      await this.#options.metadata.holdCommits(() => this.#openMetadata())
+      await this.link.call('serve', null)
       this.#isServing = true
       this.#hasServed = true
     } catch (error) {
       this.#child.kill('SIGKILL')
+      throw error
+    }
+  }
+
+  /** When it has ended, the worker has the map open, or is no more. */
+  async #openMetadata(): Promise<void> {
+    try {
+      await this.link.call('openMetadata', null, { timeoutMs: openMs })
+    } catch (error) {
+      this.#child.kill('SIGKILL')
+      await this.#exited
       throw error
     }
   }

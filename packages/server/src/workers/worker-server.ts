@@ -39,6 +39,7 @@ export class WorkerServer {
   readonly #exit: (code: number) => void
   readonly #closers = new Closers()
   #keyring: Keyring | undefined
+  #told: WorkerStart | undefined
   #metadata: LmdbWorkerStore | undefined
   #serving: Serving | undefined
   #isDraining = false
@@ -47,7 +48,12 @@ export class WorkerServer {
   constructor(stream: Duplex, exit: (code: number) => void) {
     this.#exit = exit
     const methods: Methods<WorkerCalls> = {
-      start: (start) => this.#start(start),
+      prepare: async (told) => {
+        this.#told = told
+        return null
+      },
+      openMetadata: async () => this.#openMetadata(),
+      serve: () => this.#serve(),
       forgetKey: async (name) => {
         this.#serving?.deployment.kms.forgetKey?.(name)
         return null
@@ -83,11 +89,22 @@ export class WorkerServer {
     payload.fill(0)
   }
 
-  async #start(start: WorkerStart): Promise<null> {
-    const keyring = this.#keyring
-    if (keyring === undefined) throw new Error('a worker was started without a keyring')
+  #openMetadata(): null {
+    const told = this.#told
+    if (told === undefined) throw new Error('a worker was told nothing')
+    const send = (request: Uint8Array) => this.#link.send('commit', request)
+    const metadata = openLmdbWorkerStore(told.directory.metadata, { send })
+    this.#metadata = metadata
+    this.#closers.add('metadata store', () => metadata.close())
+    return null
+  }
+
+  async #serve(): Promise<null> {
+    const [keyring, metadata, told] = [this.#keyring, this.#metadata, this.#told]
+    if (keyring === undefined || metadata === undefined || told === undefined)
+      throw new Error('a worker is to serve without a keyring or metadata')
     this.#closers.add('keyring', () => keyring.close())
-    const { settings, directory, environment, version } = start
+    const { settings, directory, environment, version } = told
     const log = createLog({ level: settings.logLevel, format: 'json', write: (line) => this.#send('log', line) })
     const access = new LineBatch({
       write: (text) => {
@@ -98,9 +115,6 @@ export class WorkerServer {
       lostLine: () => '',
     })
     this.#closers.add('access log', () => access.flush())
-    const metadata = openLmdbWorkerStore(directory.metadata, { send: (request) => this.#link.send('commit', request) })
-    this.#metadata = metadata
-    this.#closers.add('metadata store', () => metadata.close())
     const { metrics, onKmsCall } = createServerMetrics()
     const parts = {
       log,
@@ -109,7 +123,7 @@ export class WorkerServer {
       keyring,
       metadata,
       spaceAgeMs,
-      sessionId: Buffer.from(start.sessionId, 'hex'),
+      sessionId: Buffer.from(told.sessionId, 'hex'),
       onKeyChange: async (name: string) => {
         await this.#link.call('keyChanged', name, inTime).catch(() => null)
       },
@@ -118,14 +132,14 @@ export class WorkerServer {
         this.#link.call('isReadElsewhere', Buffer.from(id).toString('hex'), inTime).catch(() => true),
     }
     const deployment = await openServingParts(settings, directory, parts, this.#closers)
-    const certificates = await openCertificates(start.certsDirectory, log)
+    const certificates = await openCertificates(told.certsDirectory, log)
     this.#closers.add('certificates', () => certificates.close())
     const serving = {
       deployment,
       version,
       log,
       metrics,
-      accessLog: start.writesAccessLog ? { write: (line: string) => access.add(line) } : undefined,
+      accessLog: told.writesAccessLog ? { write: (line: string) => access.add(line) } : undefined,
       metricsText: () => this.#link.call('metrics', null, inTime),
       isDraining: () => this.#isDraining,
     }
