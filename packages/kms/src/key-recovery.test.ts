@@ -58,6 +58,44 @@ describe('a key of many versions', () => {
   })
 })
 
+describe('a purge that was cut short', () => {
+  it('leaves nothing that the next one does not find, wherever it was cut', async () => {
+    for (let calls = 0; ; calls++) {
+      let left = calls
+      const inner = recoverableStore(async () => undefined)
+      const keys = new KeyService(inner)
+      await keys.createKey('k')
+      for (let version = 2; version <= 4; version++) await keys.rotateKey('k')
+      await keys.deleteKey('k')
+      const cut = new KeyService(
+        new Proxy(inner, {
+          get: (target, name: keyof KeyStore) => {
+            const method: unknown = Reflect.get(target, name)
+            if (typeof method !== 'function' || name === 'close') return method
+            return async (...given: unknown[]) => {
+              if (left-- <= 0) throw new KmsError('unreachable', 'cut')
+              return await Reflect.apply(method, target, given)
+            }
+          },
+        }),
+      )
+      const first = await cut.purgeKey('k').then(
+        () => 'done',
+        () => 'cut',
+      )
+      const later = new KeyService(inner, { now: () => Date.now() + 3_600_000 })
+      // Where only the claim is left, there is nothing more to purge.
+      await later.purgeKey('k').catch((error: unknown) => expect(error).toMatchObject({ code: 'key-not-found' }))
+      for (const entry of ['k', 'k-v-2', 'k-v-3', 'k-v-4']) {
+        await expect(inner.get(entry)).rejects.toMatchObject({ code: 'key-not-found' })
+        await expect(inner.recover?.(entry)).rejects.toMatchObject({ code: 'key-not-found' })
+      }
+      for (const service of [keys, cut, later]) await service.close()
+      if (first === 'done' && left > 0) break
+    }
+  })
+})
+
 /** A key of KES. */
 function plainKey(): Uint8Array {
   const [key, hmacKey] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)]

@@ -52,8 +52,9 @@ export async function recoverKey(store: KeyStore, name: KeyName, now: () => numb
 }
 
 /**
- * Destroys what is left of a deleted key, its first version last. What only looks like a version of it by its name, a deleted
- * key of its own that moved in from KES, stays as it was: a deleted entry says what it is only while it is recovered.
+ * Destroys what is left of a deleted key, its last version first: what a purge that was cut short has left is a key with fewer
+ * versions, which is found when it is purged again. What only looks like a version of it by its name, a deleted key of its own
+ * that moved in from KES, stays as it was: a deleted entry says what it is only while it is recovered.
  *
  * @throws KmsError `key-exists` when the key is there: it has to be deleted first. `key-not-found` when nothing is left,
  * `busy` when another node recovers or purges it
@@ -63,31 +64,35 @@ export async function purgeKey(store: KeyStore, name: KeyName, now: () => number
   if (store.purge === undefined) throw keyNotFound(name)
   const purge = store.purge.bind(store)
   await claimed(store, name, now, async () => {
+    const entries: string[] = []
     for (let version = 2; version <= maxVersions; version++) {
-      if (!(await purgeVersion(store, versionEntryName(name, version), version, purge))) break
+      const entry = versionEntryName(name, version)
+      const found = await tellVersion(store, entry, version, purge)
+      if (found === 'absent') break
+      if (found === 'version') entries.push(entry)
     }
+    for (const entry of entries.reverse()) await succeeds(() => purge(entry))
     await purge(name)
   })
 }
 
-/** Whether there may be a further one. */
-async function purgeVersion(
+/** What an entry with the name of a version is. A version is there afterwards, a deleted key of its own is deleted again. */
+async function tellVersion(
   store: KeyStore,
   entry: string,
   version: KeyVersion,
   purge: (entry: string) => Promise<void>,
-): Promise<boolean> {
-  let found = await lookAt(store, entry, version)
-  const wasDeleted = found === 'absent'
-  if (wasDeleted) {
-    // What cannot be recovered has no value any more: only its name is left.
-    if (!(await succeeds(async () => store.recover?.(entry)))) return succeeds(() => purge(entry))
-    found = await lookAt(store, entry, version)
-    if (found === 'absent') throw notBackYet(entry)
+): Promise<'absent' | 'version' | 'another key' | 'only a name'> {
+  const before = await lookAt(store, entry, version)
+  if (before !== 'absent') return before
+  if (!(await succeeds(async () => store.recover?.(entry)))) {
+    // What cannot be recovered has no value any more.
+    return (await succeeds(() => purge(entry))) ? 'only a name' : 'absent'
   }
-  if (found === 'version') await purge(entry)
-  else if (wasDeleted) await store.delete(entry)
-  return true
+  const found = await lookAt(store, entry, version)
+  if (found === 'absent') throw notBackYet(entry)
+  if (found === 'another key') await store.delete(entry)
+  return found
 }
 
 const notBackYet = (entry: string): KmsError =>
