@@ -80,6 +80,8 @@ it('leaves a line in the access log and a count in the metrics for each request,
   const again = await send({ method: 'POST', target, region: '' })
   const unknown = await send({ method: 'GET', target: '/minio/kms/v1/none', region: '' })
   expect([made.status, again.status, unknown.status]).toEqual([200, 500, 400])
+  // Written when the answer is out.
+  await expect.poll(() => server.accessLog.length).toBe(before + 3)
   const lines = server.accessLog.slice(before).map((line) => JSON.parse(line))
   const common = { method: 'POST', target, remoteAddress: '127.0.0.1', accessKeyId: server.credentials.accessKeyId }
   const creation = {

@@ -109,6 +109,8 @@ export class WorkerServer {
     const access = new LineBatch({
       write: (text) => {
         this.#send('access', text)
+        // It was gathered over a turn already.
+        this.#link.flush()
         return true
       },
       onDrain: () => {},
