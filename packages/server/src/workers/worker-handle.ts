@@ -35,6 +35,8 @@ export class WorkerHandle {
   readonly #child: ChildProcess
   readonly #options: WorkerHandleOptions
   readonly #exited: Promise<void>
+  /** Given away, and not sent yet: Node.js sends one, waits, and says nothing of the others when the process ends. */
+  readonly #unsent = new Set<Socket>()
   #isServing = false
   #hasServed = false
   #hasEnded = false
@@ -111,7 +113,9 @@ export class WorkerHandle {
   /** Gives a connection away. */
   handOver(socket: Socket, plaintext: boolean): void {
     const message: HandOver = { plaintext }
+    this.#unsent.add(socket)
     this.#child.send(message, socket, { keepOpen: false }, (error) => {
+      this.#unsent.delete(socket)
       if (error !== null) socket.destroy()
     })
   }
@@ -140,10 +144,22 @@ export class WorkerHandle {
 
   #ended(reason: string, resolve: () => void): void {
     this.#isServing = false
+    closeUntaken(this.#child)
+    for (const socket of this.#unsent) socket.destroy()
+    this.#unsent.clear()
     if (!this.#hasEnded) this.#options.onExit(reason)
     this.#hasEnded = true
     resolve()
   }
+}
+
+/**
+ * Closes the connection that was sent to a process and not taken by it before its end. Node.js means to, and does not while the
+ * channel waits for the process to say that it took one: its client would wait for ever. Elsewhere there is nothing to close.
+ */
+function closeUntaken(child: ChildProcess): void {
+  const { handle } = Object(Reflect.get(child, '_pendingMessage'))
+  if (typeof handle?.close === 'function') handle.close()
 }
 
 function eachLine(payload: Buffer, take: (line: string) => void): void {
