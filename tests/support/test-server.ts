@@ -29,6 +29,8 @@ export interface TestServerOptions {
   readonly plaintext?: boolean
   /** Its keys are in its data directory in every form of the suite. */
   readonly hasOwnKeys?: true
+  /** The test reaches into the process that serves, which has to be this one in every form of the suite. */
+  readonly hasNoWorkers?: true
   /** Further flags. */
   readonly args?: readonly string[]
   /** What `${NAME}` stands for in the section of a key store. */
@@ -39,6 +41,9 @@ export interface TestServerOptions {
 const ownKeys: ReadonlySet<string> = new Set(['--kes-endpoints', '--key-store', '--static-key'])
 /** With `STRONGROOM_TEST_KEYS=kes` the keys of all others are in a key service of their own, another process. */
 const hasKeysElsewhere = process.env.STRONGROOM_TEST_KEYS === 'kes'
+
+/** With `STRONGROOM_TEST_WORKERS=3` all servers have so many workers, but for those whose test reaches into them. */
+const workers = process.env.STRONGROOM_TEST_WORKERS
 
 export interface TestServer {
   readonly endpoint: Endpoint
@@ -76,6 +81,8 @@ const region = 'us-east-1'
 
 /** Starts a server that serves virtual hosts under `s3.test.example`, too. */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
+  // Workers run from what is built.
+  if (workers !== undefined) await import('./program.ts')
   const data = await mkdtemp(join(tmpdir(), 'strongroom-test-'))
   const isOwn =
     !hasKeysElsewhere || options.hasOwnKeys === true || options.args?.some((arg) => ownKeys.has(arg)) === true
@@ -90,6 +97,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       ...(options.requireEncryption === true ? ['--require-encryption'] : []),
       ...(options.plaintext === true ? ['--plaintext-address', '127.0.0.1:0'] : []),
       ...(keys?.flags ?? []),
+      ...(workers === undefined || options.hasNoWorkers === true ? [] : ['--workers', workers]),
       ...(options.args ?? []),
     ],
     environment: {

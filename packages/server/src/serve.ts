@@ -33,8 +33,6 @@ export interface ServeOptions {
   readonly credentialsDirectory?: string | undefined
   /** What `${NAME}` stands for in the section `keystore`. Default: nothing. */
   readonly environment?: Environment
-  /** Processes that serve (docs/adr/0020-workers.md); no setting leads here yet. Default 1: this one. */
-  readonly workers?: number
 }
 
 export interface RunningServer {
@@ -86,7 +84,7 @@ async function start(
   closers: Closers,
   close: () => Promise<void>,
 ): Promise<RunningServer> {
-  const { log, version, credentialsDirectory, environment = {}, workers = 1 } = options
+  const { log, version, credentialsDirectory, environment = {} } = options
   let endpoints: readonly string[] = []
   let isDraining = false
   const directory = await openDataDirectory(settings.data, { metadata: settings.metadata })
@@ -100,7 +98,7 @@ async function start(
 
   const serverMetrics = createServerMetrics()
   const onKmsCall = serverMetrics.onKmsCall
-  const pool = workers > 1 ? new WorkerPool({ log, accessLog: options.accessLog, workers }) : undefined
+  const pool = settings.workers > 1 ? new WorkerPool({ log, accessLog: options.accessLog }) : undefined
   const opening = { log, credentialsDirectory, environment, onKmsCall, ...pool?.neighbours }
   const deployment = await openDeployment(settings, directory, opening)
   closers.add('deployment', () => deployment.close())

@@ -199,6 +199,12 @@ export const settingTable = {
     undefined,
     'Secret key of the first account. Prefer the environment or the file: a flag can be seen by other users of the machine.',
   ),
+  workers: setting(
+    'Limits',
+    count(1, 256),
+    '1',
+    'Processes that serve requests. With more than one, the process that was started only commits, and accepts connections for the others: for machines with more cores than one process uses. See docs/operations/workers.md.',
+  ),
   maxConnections: setting('Limits', count(1, 1_000_000), '10000', 'Open connections; more are refused.'),
   headerTimeout: setting('Limits', kinds.durationMs, '10s', 'For the TLS handshake, and for the header of a request.'),
   idleTimeout: setting('Limits', kinds.durationMs, '75s', 'A connection without a request is closed after this.'),

@@ -18,7 +18,6 @@ import { shareOf } from './worker-start.ts'
 export interface WorkerPoolOptions {
   readonly log: Logger
   readonly accessLog: LogStream | undefined
-  readonly workers: number
 }
 
 /** What workers serve, and with what. */
@@ -83,7 +82,7 @@ export class WorkerPool {
   async start(start: WorkerPoolStart): Promise<void> {
     this.#start = start
     const { settings } = start.deployment
-    await Promise.all(Array.from({ length: this.#options.workers }, (_, index) => this.#begin(index + 1)))
+    await Promise.all(Array.from({ length: settings.workers }, (_, index) => this.#begin(index + 1)))
     this.#acceptor = await openEndpoints(settings, (endpoints) =>
       Acceptor.open({
         endpoints,
@@ -134,14 +133,7 @@ export class WorkerPool {
     })
     this.liveSessions.add(sessionId)
     this.#workers.set(number, worker)
-    const told = {
-      settings: shareOf(settings, this.#options.workers),
-      directory,
-      certsDirectory,
-      environment,
-      version,
-      sessionId,
-    }
+    const told = { settings: shareOf(settings), directory, certsDirectory, environment, version, sessionId }
     await worker.start(keyring, { ...told, writesAccessLog: this.#options.accessLog !== undefined })
   }
 

@@ -29,8 +29,8 @@ export interface HandOver {
 export const linkDescriptor = 4
 
 /** What each of several workers gets of a server's limits. */
-export function shareOf(settings: Settings, workers: number): Settings {
-  const share = (whole: number): number => Math.ceil(whole / workers)
+export function shareOf(settings: Settings): Settings {
+  const share = (whole: number): number => Math.ceil(whole / settings.workers)
   return {
     ...settings,
     maxConnections: share(settings.maxConnections),
