@@ -15,7 +15,7 @@ const content = Buffer.from(Array.from({ length: 200_000 }, (_, at) => (at * 7 +
 let server: TestServer
 
 beforeAll(async () => {
-  server = await startServer()
+  server = await startServer({ hasNoWorkers: true })
   await server.raw.send({ method: 'PUT', bucket })
 })
 afterAll(async () => {

@@ -92,9 +92,9 @@ async function ok(request: Parameters<TestServer['raw']['send']>[0]): Promise<Ra
 
 /** What the counters of copies did meanwhile. */
 async function copied(copy: () => Promise<void>): Promise<{ shared: number; rewritten: number }> {
-  const before = server.engine.stats()
+  const before = await server.copies()
   await copy()
-  const after = server.engine.stats()
+  const after = await server.copies()
   return {
     shared: after.copiesShared - before.copiesShared,
     rewritten: after.copiesRewritten - before.copiesRewritten,

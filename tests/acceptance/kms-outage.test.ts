@@ -16,7 +16,7 @@ const contents = 'data'.repeat(30_000)
 let server: TestServer
 
 beforeAll(async () => {
-  server = await startServer()
+  server = await startServer({ hasNoWorkers: true })
   await server.raw.send({ method: 'PUT', bucket })
   const body = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
   await server.raw.send({ method: 'PUT', bucket, query: { versioning: undefined }, body })

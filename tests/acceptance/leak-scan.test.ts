@@ -56,7 +56,7 @@ describe('a server that stops', () => {
   const { key, headers } = customerKey()
 
   async function used(): Promise<TestServer> {
-    const server = await startServer()
+    const server = await startServer({ hasNoWorkers: true })
     await server.raw.send({ method: 'PUT', bucket })
     const written = await server.raw.send({ method: 'PUT', bucket, name: 'name', headers, body: secret })
     const large = Buffer.concat([randomBytes(200_000), secret])

@@ -30,7 +30,7 @@ const customerKey = { base64: key.toString('base64'), md5: md5Of(key) }
 const modes = { none: {}, 'sse-s3': sseS3, 'sse-kms': sseKms(), 'sse-c': sseC(customerKey) } as const
 
 beforeAll(async () => {
-  server = await startServer({ defaultEncryption: 'none' })
+  server = await startServer({ defaultEncryption: 'none', hasNoWorkers: true })
   hide('the key of a customer', key)
   hide('the secret of the first account', Buffer.from(server.credentials.secretAccessKey))
   const other = await server.accounts.createAccount('other')

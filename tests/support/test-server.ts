@@ -60,6 +60,8 @@ export interface TestServer {
   readonly deployment: RunningServer['deployment']
   /** Cuts the key service off, as if the network to it were gone, and connects it again. All data keys that it has made. */
   readonly kms: { cut(): void; restore(): void; readonly dataKeys: readonly Uint8Array[] }
+  /** How many copies were made so far, in all processes. */
+  copies(): Promise<{ readonly copiesShared: number; readonly copiesRewritten: number }>
   /** Lines that the server logged as errors. */
   readonly faults: readonly string[]
   /** Lines of the access log. */
@@ -146,6 +148,12 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     accounts: server.deployment.accounts,
     deployment: server.deployment,
     kms: switchOf(server.deployment.kms),
+    copies: async () => {
+      if (server.deployment.settings.workers === 1) return server.deployment.engine.stats()
+      const { text } = await raw.send({ method: 'GET', rawPath: '/strongroom/metrics', auth: 'none' })
+      const figure = (name: string): number => Number(new RegExp(`^strongroom_${name} (\\d+)$`, 'm').exec(text)?.[1])
+      return { copiesShared: figure('copies_shared'), copiesRewritten: figure('copies_rewritten') }
+    },
     faults,
     accessLog,
     directory: data,
