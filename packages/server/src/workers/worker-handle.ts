@@ -29,6 +29,9 @@ export interface WorkerHandleOptions {
 /** Longest that commits wait for a worker that opens the map, in milliseconds: then it is ended. */
 const openMs = 10_000
 
+/** Longest time for each of the other steps of a start, in milliseconds. */
+const startMs = 60_000
+
 /** See the module. */
 export class WorkerHandle {
   readonly link: Link<WorkerCalls, MainCalls>
@@ -88,9 +91,9 @@ export class WorkerHandle {
     }
     try {
       // Commits wait for the opening, and not for the start of a process.
-      await this.link.call('prepare', start)
+      await this.link.call('prepare', start, { timeoutMs: startMs })
       await this.#options.metadata.holdCommits(() => this.#openMetadata())
-      await this.link.call('serve', null)
+      await this.link.call('serve', null, { timeoutMs: startMs })
       this.#isServing = true
       this.#hasServed = true
     } catch (error) {

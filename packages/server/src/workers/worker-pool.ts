@@ -38,6 +38,9 @@ const forgetMs = 4_000
 /** Longest wait for a worker's answer that a request or a scrape waits for, in milliseconds. */
 const answerMs = 2_000
 
+/** Longest time to read certificates again, in milliseconds. */
+const reloadMs = 30_000
+
 /** A worker that ended sooner than this, in milliseconds, is not replaced at once. */
 const soonMs = 5_000
 const restartDelayMs = 1_000
@@ -96,7 +99,7 @@ export class WorkerPool {
 
   /** Has all workers read their certificates again. */
   async reload(): Promise<void> {
-    await Promise.all(this.#serving().map(({ link }) => link.call('reload', null)))
+    await Promise.all(this.#serving().map(({ link }) => link.call('reload', null, { timeoutMs: reloadMs })))
   }
 
   /** Accepts nothing more, lets all workers finish, and waits for their end. */
@@ -126,7 +129,8 @@ export class WorkerPool {
       onLog: (line) => this.#log(number, line),
       onAccess: (line) => this.#options.accessLog?.write(line),
       onExit: (reason) => {
-        this.#workers.delete(number)
+        // One that could not start may end after its successor has begun.
+        if (this.#workers.get(number) === worker) this.#workers.delete(number)
         this.liveSessions.delete(sessionId)
         if (worker.hasServed && !this.#isStopping) this.#ended(number, reason, startedAtMs)
       },

@@ -77,7 +77,8 @@ export class FrameStream {
     if (this.#outgoing.length === 0 || this.#hasEnded) return
     const bytes = Buffer.concat(this.#outgoing)
     this.#outgoing = []
-    this.#output.write(bytes)
+    // Frames may carry keys.
+    this.#output.write(bytes, () => bytes.fill(0))
   }
 
   /** Writes what was sent, and says that nothing more comes. */
@@ -91,7 +92,7 @@ export class FrameStream {
     this.#incoming.push(piece)
     this.#incomingBytes += piece.length
     if (this.#incomingBytes < this.#wantedBytes) return
-    const bytes = this.#incoming.length === 1 ? piece : Buffer.concat(this.#incoming, this.#incomingBytes)
+    const bytes = this.#incoming.length === 1 ? piece : joined(this.#incoming, this.#incomingBytes)
     let at = 0
     for (;;) {
       const left = bytes.length - at
@@ -126,4 +127,11 @@ export class FrameStream {
     this.#incoming = []
     this.#handler.onEnd(error)
   }
+}
+
+/** Leaves nothing in the pieces: frames may carry keys. */
+function joined(pieces: readonly Buffer[], length: number): Buffer {
+  const bytes = Buffer.concat(pieces, length)
+  for (const piece of pieces) piece.fill(0)
+  return bytes
 }
