@@ -69,6 +69,12 @@ export class AzureServer {
     else this.secrets.set(name.toLowerCase(), { name, versions: [version], state: 'active', looks: 0 })
   }
 
+  /** As another client's deletion does. */
+  beginDeletion(name: string): void {
+    const secret = this.secrets.get(name.toLowerCase())
+    if (secret !== undefined) this.#move(secret, 'deleting')
+  }
+
   readonly handler: VendorHandler = (request) => {
     const { path, query, headers } = request
     if (path === `/${this.tenantId}/oauth2/v2.0/token`) return this.#grant(request)

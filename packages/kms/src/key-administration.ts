@@ -13,7 +13,7 @@ import { isKeyName, parseKeyPattern } from './key-name.ts'
 import { isClaim, purgeKey, recoverKey, replaceEntry } from './key-recovery.ts'
 import { checkUsable } from './key-state.ts'
 import { KmsError } from './kms-error.ts'
-import { describeLoadedKey, getEntry, keyNotFound, type LoadedKey, markerApplies } from './loaded-key.ts'
+import { describeLoadedKey, getEntry, isUnreadable, keyNotFound, type LoadedKey, markerApplies } from './loaded-key.ts'
 import type { LoadedKeyCache } from './loaded-key-cache.ts'
 import { NameMutex } from './name-mutex.ts'
 import {
@@ -223,8 +223,12 @@ export class KeyAdministration {
 
   /** `false` when another node was faster with that number. */
   async #addVersion(name: KeyName, createdBy: string | undefined): Promise<boolean> {
-    const { state, family, nextVersion, algorithm } = await this.useFresh(name, identity)
+    const { state, family, nextVersion, algorithm, foreignEntry } = await this.useFresh(name, identity)
     checkUsable(name, state)
+    if (foreignEntry !== undefined) {
+      // A version behind it could not be found any more once that key is deleted.
+      throw new KmsError('unsupported', `'${foreignEntry}' is a key of its own, so key '${name}' cannot be rotated`)
+    }
     const mark = { version: nextVersion, family: Buffer.from(family, 'hex') }
     const stored = this.#newStoredKey(algorithm, undefined, createdBy, mark)
     try {
@@ -335,15 +339,14 @@ export class KeyAdministration {
     try {
       return await getEntry(this.#options.store, entry)
     } catch (error) {
-      if (error instanceof KmsError && (error.code === 'not-authentic' || error.code === 'invalid-key'))
-        return undefined
+      if (isUnreadable(error)) return undefined
       throw error
     }
   }
 }
 
-function identity({ state, deletionDueAtMs, family, nextVersion, current }: LoadedKey) {
-  return { state, deletionDueAtMs, family, nextVersion, algorithm: current.algorithm }
+function identity({ state, deletionDueAtMs, family, nextVersion, foreignEntry, current }: LoadedKey) {
+  return { state, deletionDueAtMs, family, nextVersion, foreignEntry, algorithm: current.algorithm }
 }
 
 function tryParse(value: Uint8Array): StoredKey | undefined {

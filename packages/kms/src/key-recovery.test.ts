@@ -107,9 +107,11 @@ describe('a deleted key of its own that has the name of a version', () => {
     const store = recoverableStore(async () => undefined)
     const keys = new KeyService(store)
     await keys.createKey('x')
-    await store.create('x-v-2', plainKey())
-    // Made behind the key of its own.
     await keys.rotateKey('x')
+    await keys.rotateKey('x')
+    // Behind a key of its own, as earlier releases made it.
+    await store.purge?.('x-v-2')
+    await store.create('x-v-2', plainKey())
     await keys.deleteKey('x')
     await keys.deleteKey('x-v-2')
     return { store, keys }
@@ -128,6 +130,45 @@ describe('a deleted key of its own that has the name of a version', () => {
     const { keys } = await setUp()
     expect(await keys.recoverKey('x')).toMatchObject({ currentVersion: 3 })
     expect(await keys.describeKey('x-v-2')).toMatchObject({ currentVersion: 1 })
+    await keys.close()
+  })
+})
+
+describe('an entry with the name of a version that cannot be read', () => {
+  const setUp = async () => {
+    const store = recoverableStore(async () => undefined)
+    const keys = new KeyService(store)
+    await keys.createKey('x')
+    for (let version = 2; version <= 4; version++) await keys.rotateKey('x')
+    await keys.deleteKey('x')
+    await store.purge?.('x-v-3')
+    return { store, keys, note: Buffer.from('a note of somebody') }
+  }
+  const purged = {
+    code: 'unsupported',
+    message: expect.stringMatching(/^key 'x' is purged, but .*: 'x-v-3'; remove it/),
+  }
+
+  it('is not purged along, and named', async () => {
+    const { store, keys, note } = await setUp()
+    await store.create('x-v-3', note)
+    await expect(keys.purgeKey('x')).rejects.toMatchObject(purged)
+    expect(Buffer.from(await store.get('x-v-3'))).toEqual(note)
+    for (const entry of ['x', 'x-v-2', 'x-v-4']) {
+      await expect(store.recover?.(entry)).rejects.toMatchObject({ code: 'key-not-found' })
+    }
+    await expect(keys.purgeKey('x')).rejects.toMatchObject({ code: 'key-not-found' })
+    await keys.close()
+  })
+
+  it('stays deleted, and can be recovered, if it was', async () => {
+    const { store, keys, note } = await setUp()
+    await store.create('x-v-3', note)
+    await store.delete('x-v-3')
+    await expect(keys.purgeKey('x')).rejects.toMatchObject(purged)
+    await expect(store.get('x-v-3')).rejects.toMatchObject({ code: 'key-not-found' })
+    await store.recover?.('x-v-3')
+    expect(Buffer.from(await store.get('x-v-3'))).toEqual(note)
     await keys.close()
   })
 })

@@ -9,7 +9,7 @@ import type { KeyName, KeyStore, KeyVersion } from './contract.ts'
 import { deletionEntryName, maxKeyVersion, versionEntryName } from './entry-name.ts'
 import { formatKeyMarker, type KeyMarker, parseKeyMarker } from './key-marker.ts'
 import { KmsError } from './kms-error.ts'
-import { getEntry, keyNotFound } from './loaded-key.ts'
+import { getEntry, isUnreadable, keyNotFound } from './loaded-key.ts'
 import { parseStoredKey, zeroStoredKey } from './stored-key.ts'
 import { familyLength } from './stored-key-message.ts'
 
@@ -54,10 +54,11 @@ export async function recoverKey(store: KeyStore, name: KeyName, now: () => numb
 /**
  * Destroys what is left of a deleted key, its last version first: what a purge that was cut short has left is a key with fewer
  * versions, which is found when it is purged again. What only looks like a version of it by its name, a deleted key of its own
- * that moved in from KES, stays as it was: a deleted entry says what it is only while it is recovered.
+ * that moved in from KES, stays as it was: a deleted entry says what it is only while it is recovered. What cannot be read may
+ * be anybody's and stays, too.
  *
  * @throws KmsError `key-exists` when the key is there: it has to be deleted first. `key-not-found` when nothing is left,
- * `busy` when another node recovers or purges it
+ * `busy` when another node recovers or purges it, `unsupported` when it is purged but for what cannot be read
  */
 export async function purgeKey(store: KeyStore, name: KeyName, now: () => number): Promise<void> {
   await mustBeAbsent(store, name)
@@ -65,24 +66,35 @@ export async function purgeKey(store: KeyStore, name: KeyName, now: () => number
   const purge = store.purge.bind(store)
   await claimed(store, name, now, async () => {
     const entries: string[] = []
+    const unreadable: string[] = []
     for (let version = 2; version <= maxVersions; version++) {
       const entry = versionEntryName(name, version)
       const found = await tellVersion(store, entry, version, purge)
       if (found === 'absent') break
       if (found === 'version') entries.push(entry)
+      if (found === 'unreadable') unreadable.push(entry)
     }
     for (const entry of entries.reverse()) await succeeds(() => purge(entry))
     await purge(name)
+    if (unreadable.length > 0) throw stillThere(name, unreadable)
   })
 }
 
-/** What an entry with the name of a version is. A version is there afterwards, a deleted key of its own is deleted again. */
+function stillThere(name: KeyName, entries: readonly string[]): KmsError {
+  const which = entries.map((entry) => `'${entry}'`).join(', ')
+  return new KmsError(
+    'unsupported',
+    `key '${name}' is purged, but not what cannot be read and may be no version of it: ${which}; remove it with the key store's own tools if it is`,
+  )
+}
+
+/** What an entry with the name of a version is. A version is there afterwards; what was deleted and is none is deleted again. */
 async function tellVersion(
   store: KeyStore,
   entry: string,
   version: KeyVersion,
   purge: (entry: string) => Promise<void>,
-): Promise<'absent' | 'version' | 'another key' | 'only a name'> {
+): Promise<Found | 'only a name'> {
   const before = await lookAt(store, entry, version)
   if (before !== 'absent') return before
   if (!(await succeeds(async () => store.recover?.(entry)))) {
@@ -91,7 +103,7 @@ async function tellVersion(
   }
   const found = await lookAt(store, entry, version)
   if (found === 'absent') throw notBackYet(entry)
-  if (found === 'another key') await store.delete(entry)
+  if (found !== 'version') await store.delete(entry)
   return found
 }
 
@@ -151,23 +163,22 @@ async function mustBeAbsent(store: KeyStore, name: KeyName): Promise<void> {
   if (value !== undefined) throw new KmsError('key-exists', `key '${name}' is not deleted`)
 }
 
-/** What an entry with the name of a version is, by its value. What cannot be read is no key. */
-async function lookAt(
-  store: KeyStore,
-  entry: string,
-  version: KeyVersion,
-): Promise<'absent' | 'version' | 'another key'> {
-  const value = await getEntry(store, entry)
-  if (value === undefined) return 'absent'
+type Found = 'absent' | 'version' | 'another key' | 'unreadable'
+
+/** What an entry with the name of a version is, by its value. */
+async function lookAt(store: KeyStore, entry: string, version: KeyVersion): Promise<Found> {
+  let value: Uint8Array | undefined
   try {
+    value = await getEntry(store, entry)
+    if (value === undefined) return 'absent'
     const stored = parseStoredKey(value)
     zeroStoredKey(stored)
     return stored.mark?.version === version ? 'version' : 'another key'
   } catch (error) {
-    if (error instanceof KmsError) return 'version'
+    if (isUnreadable(error)) return 'unreadable'
     throw error
   } finally {
-    value.fill(0)
+    value?.fill(0)
   }
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { KeyStore } from './contract.ts'
-import { formatKeyMarker } from './key-marker.ts'
+import { formatKeyMarker, keyFamily } from './key-marker.ts'
 import { KeyService, type KeyServiceOptions } from './key-service.ts'
 import { newKeyring } from './keyring.ts'
 import { MemoryKeyStore } from './keystores/memory-key-store.ts'
@@ -232,10 +232,35 @@ describe('KeyService', () => {
       const { ciphertext } = await service.encrypt('k-v-2', Buffer.from('x'), context)
       expect(await service.decrypt('k-v-2', 1, ciphertext, context)).toHaveLength(1)
 
-      expect((await service.rotateKey('k')).versions.map(({ version }) => version)).toEqual([1, 3])
+      await expect(service.rotateKey('k')).rejects.toMatchObject({
+        code: 'unsupported',
+        message: "'k-v-2' is a key of its own, so key 'k' cannot be rotated",
+      })
       await expect(service.lockKey('k')).rejects.toMatchObject({ code: 'unsupported' })
       await service.deleteKey('k')
       expect(await store.names()).toEqual(['k-locked', 'k-v-2'])
+    })
+
+    it('opens with the version that an earlier release made behind such a key', async () => {
+      const mark = { version: 3, family: keyFamily(kesKey(1)) }
+      await store.inner.create('k', formatStoredKey(kesKey(1)))
+      await store.inner.create('k-v-2', formatStoredKey(kesKey(2)))
+      await store.inner.create('k-v-3', formatStoredKey({ ...kesKey(3), mark }))
+      const service = open()
+      expect((await service.describeKey('k')).versions.map(({ version }) => version)).toEqual([1, 3])
+      await service.deleteKey('k')
+      expect(await store.names()).toEqual(['k-v-2'])
+    })
+
+    it('says which entry keeps a key from being used when a version of it cannot be read', async () => {
+      await store.inner.create('k', formatStoredKey(kesKey(1)))
+      await store.inner.create('k-v-2', Buffer.from('a note of somebody'))
+      const service = open()
+      await expect(service.encrypt('k', Buffer.from('x'), context)).rejects.toMatchObject({
+        code: 'invalid-key',
+        message:
+          "the stored key 'k-v-2' cannot be read, so key 'k' is not used: restore it, or remove it if it is no version of that key",
+      })
     })
 
     it('takes a marker or a version that is about another key of that name for nothing', async () => {

@@ -24,6 +24,8 @@ export interface LoadedKey {
   readonly first: StoredKey
   /** The first number whose entry does not exist. */
   readonly nextVersion: KeyVersion
+  /** The first key of its own with the name of a version of this one, if there is one: it may go, and leave a gap. */
+  readonly foreignEntry?: string
 }
 
 /** Overwrites the material of all versions. */
@@ -57,6 +59,11 @@ export async function getEntry(store: KeyStore, entry: string): Promise<Uint8Arr
   }
 }
 
+/** Whether that says of an entry that it is there and cannot be read, or not be vouched for by its store. */
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof KmsError && (error.code === 'invalid-key' || error.code === 'not-authentic')
+}
+
 /** Whether a marker is about this key and not about an earlier one of that name. */
 export function markerApplies(marker: KeyMarker | undefined, family: string): marker is KeyMarker {
   return marker?.family === family
@@ -80,21 +87,26 @@ export async function loadKey(store: KeyStore, name: KeyName, expectedNext: KeyV
   const loading: StoredKey[] = []
   try {
     if (firstValue === undefined || parseKeyMarker(firstValue) !== undefined) throw keyNotFound(name)
-    const first = readVersion(firstValue, name, loading)
+    const first = readVersion(firstValue, name, 1, loading)
     // A version of another key is no key, nor is its marker.
     if (first.mark !== undefined) throw keyNotFound(name)
     const family = Buffer.from(keyFamily(first)).toString('hex')
     const versions = new Map<KeyVersion, StoredKey>([[1, first]])
+    let foreignEntry: string | undefined
     let version = 2
     for (; version < maxKeyVersion; version++) {
       const index = version - 2
-      const value =
-        index < versionValues.length ? versionValues[index] : await getEntry(store, versionEntryName(name, version))
+      const entry = versionEntryName(name, version)
+      const value = index < versionValues.length ? versionValues[index] : await getEntry(store, entry)
       if (value === undefined) break
-      const stored = readVersion(value, versionEntryName(name, version), loading)
-      // Anything else of that name is a key from KES or a remnant of a deleted one.
-      if (isVersionOf(stored, family, version)) versions.set(version, stored)
-      else zeroStoredKey(stored)
+      const stored = readVersion(value, name, version, loading)
+      if (isVersionOf(stored, family, version)) {
+        versions.set(version, stored)
+        continue
+      }
+      // A key from KES, or a remnant of a deleted one.
+      if (stored.mark === undefined) foreignEntry ??= entry
+      zeroStoredKey(stored)
     }
     const currentVersion = Math.max(...versions.keys())
     const marker = markerValue === undefined ? undefined : parseKeyMarker(markerValue)
@@ -107,6 +119,7 @@ export async function loadKey(store: KeyStore, name: KeyName, expectedNext: KeyV
       current: versions.get(currentVersion) ?? first,
       ...(await stateOf(store, name, family, marker)),
       nextVersion: version,
+      ...(foreignEntry === undefined ? {} : { foreignEntry }),
     }
   } catch (error) {
     for (const stored of loading) zeroStoredKey(stored)
@@ -131,14 +144,18 @@ async function stateOf(
   return { state: 'pending-deletion', deletionDueAtMs: deletion.atMs }
 }
 
-function readVersion(value: Uint8Array, entry: string, loading: StoredKey[]): StoredKey {
+function readVersion(value: Uint8Array, name: KeyName, version: KeyVersion, loading: StoredKey[]): StoredKey {
   try {
     const stored = parseStoredKey(value)
     loading.push(stored)
     return stored
   } catch (error) {
     if (!(error instanceof KmsError)) throw error
-    throw new KmsError(error.code, `the stored key '${entry}' cannot be read`, { cause: error })
+    // Going on without a version might seal under an older one that somebody had reason to replace.
+    const so =
+      version > 1 ? `, so key '${name}' is not used: restore it, or remove it if it is no version of that key` : ''
+    const entry = versionEntryName(name, version)
+    throw new KmsError(error.code, `the stored key '${entry}' cannot be read${so}`, { cause: error })
   } finally {
     value.fill(0)
   }

@@ -241,7 +241,10 @@ export class StoreClient {
 }
 
 /** Statuses that mean something beside "it did not work". */
-const refusalCodes: ReadonlyMap<number, KmsErrorCode> = new Map([[429, 'busy']])
+const refusalCodes: ReadonlyMap<number, KmsErrorCode> = new Map([
+  [409, 'busy'],
+  [429, 'busy'],
+])
 
 /** The JSON object in an answer; `undefined` when there is none. Zeroes the body. */
 export function readJsonObject({ body }: StoreAnswer): Readonly<Record<string, unknown>> | undefined {

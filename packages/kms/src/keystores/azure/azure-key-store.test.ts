@@ -110,6 +110,65 @@ describe('a key store in Azure Key Vault', () => {
     await store.close()
   })
 
+  it('purges and recovers what somebody else is deleting at this moment', async () => {
+    const store = await bench.open()
+    for (const work of [() => store.purge?.('k'), () => store.recover?.('k')]) {
+      await store.create('k', Buffer.from('value'))
+      bench.service.lag = 5
+      bench.service.beginDeletion('k')
+      await work()
+      bench.service.lag = 0
+    }
+    expect(Buffer.from(await store.get('k')).toString()).toBe('value')
+    await store.close()
+  })
+
+  it.each([
+    ['deleted', /'k' is still being deleted: ask again later/],
+    ['purged', /'k' is still being purged: ask again later/],
+    ['recovered', /'k' is still being recovered: ask again later/],
+  ] as const)('waits a bounded time until a secret is %s, and says so', async (what, message) => {
+    const pauses: number[] = []
+    const sleep = async (milliseconds: number): Promise<void> => {
+      pauses.push(milliseconds)
+      bench.server.clockSkewMs += milliseconds
+    }
+    const store = await bench.open({}, { sleep })
+    await store.create('k', Buffer.from('value'))
+    if (what !== 'deleted') await store.delete('k')
+    bench.service.lag = 1_000
+    const before = pauses.length
+    const work = { deleted: store.purge, purged: store.purge, recovered: store.recover }[what]
+    await expect(work?.call(store, 'k')).rejects.toMatchObject({
+      code: 'busy',
+      message: expect.stringMatching(message),
+    })
+    expect(pauses.length - before).toBeLessThan(30)
+    await store.close()
+  })
+
+  it('says of a secret that somebody else is deleting for too long that it is not purged', async () => {
+    const store = await bench.open()
+    await store.create('k', Buffer.from('value'))
+    bench.service.lag = 1_000
+    bench.service.beginDeletion('k')
+    await expect(store.purge?.('k')).rejects.toMatchObject({
+      code: 'busy',
+      message: "Azure Key Vault: the secret 'k' is still being deleted: ask again later",
+    })
+    await store.close()
+  })
+
+  it('goes on when the answers of a deletion and a purge are lost', async () => {
+    bench.service.lag = 2
+    const store = await bench.open()
+    await store.create('k', Buffer.from('value'))
+    bench.server.fail('lost-answer', 2, 0, ({ method }) => method === 'DELETE')
+    await store.purge?.('k')
+    await expect(store.recover?.('k')).rejects.toMatchObject({ code: 'key-not-found' })
+    await store.close()
+  })
+
   it('says that purge protection is in the way of a purge', async () => {
     bench.service.hasPurgeProtection = true
     const store = await bench.open()
@@ -133,6 +192,12 @@ describe('a key store in Azure Key Vault', () => {
     })
     await store.delete('my-key')
     await expect(store.recover?.('My-Key')).rejects.toMatchObject({ code: 'key-not-found' })
+    await expect(store.purge?.('My-Key')).rejects.toMatchObject({ code: 'key-not-found' })
+    await store.recover?.('my-key')
+    bench.service.lag = 5
+    bench.service.beginDeletion('my-key')
+    await expect(store.purge?.('My-Key')).rejects.toMatchObject({ code: 'key-not-found' })
+    await store.recover?.('my-key')
     await store.close()
   })
 

@@ -27,6 +27,8 @@ const maxSettleLooks = 5
 /** Deleting, recovering and purging go on in the background for some seconds (Azure Key Vault soft-delete overview). */
 const progressPauseMs = 1_000
 const maxProgressLooks = 30
+/** However long each look takes. */
+const longestProgressMs = 60_000
 
 /** Opens without asking the service anything. @throws KmsError `unreachable` when the settings can never work */
 export async function openAzureKeyStore(
@@ -87,34 +89,34 @@ export class AzureKeyStore implements KeyStore {
     return valueOfText(name, value)
   }
 
-  /** Resolves when the secret can be recovered. */
+  /** Resolves when the secret can be recovered. @throws KmsError `busy` when that takes too long: it is gone, and will be recoverable */
   async delete(name: string): Promise<void> {
     checkSecretName(name)
-    const versions = await oldestVersion(this.#session, name)
-    if (versions?.oldest.name !== name) throw keyNotFound(name)
+    if (!(await this.#isLiving(name))) throw keyNotFound(name)
     await this.#delete(name)
   }
 
   async recover(name: string): Promise<void> {
     checkSecretName(name)
-    if (!(await this.#isDeleted(name))) {
-      if ((await oldestVersion(this.#session, name))?.oldest.name !== name) throw keyNotFound(name)
-      return
-    }
-    const path = `/deletedsecrets/${name}/recover`
-    await this.#insist({ method: 'POST', path, isRepeatable: true }, 'recover', [200])
-    await this.#until(async () => (await oldestVersion(this.#session, name)) !== undefined)
+    if (!(await this.#isDeletedHere(name)) && (await this.#isLiving(name))) return
+    const request = { method: 'POST', path: `/deletedsecrets/${name}/recover`, isRepeatable: true } as const
+    const answer = await this.#insist(name, request, 'recover', [200, 404])
+    if (answer.status === 404) throw keyNotFound(name)
+    await this.#until(name, 'recovered', async () => (await oldestVersion(this.#session, name)) !== undefined)
   }
 
   async purge(name: string): Promise<void> {
     checkSecretName(name)
-    if (!(await this.#isDeleted(name))) {
-      if ((await oldestVersion(this.#session, name))?.oldest.name !== name) throw keyNotFound(name)
+    let isKnown = await this.#isDeletedHere(name)
+    if (!isKnown && (await this.#isLiving(name))) {
       await this.#delete(name)
+      isKnown = true
     }
-    const path = `/deletedsecrets/${name}`
-    await this.#insist({ method: 'DELETE', path, isRepeatable: true }, 'purge', [204, 200, 404])
-    await this.#until(async () => !(await this.#isDeleted(name)))
+    const request = { method: 'DELETE', path: `/deletedsecrets/${name}`, isRepeatable: true } as const
+    // What is neither deleted nor there may be on its way from the one to the other: 409.
+    const answer = await this.#insist(name, request, 'purge', [204, 200, 404])
+    if (answer.status === 404 && !isKnown) throw keyNotFound(name)
+    await this.#until(name, 'purged', async () => !(await this.#isDeleted(name)))
   }
 
   async *list(prefix: string): AsyncIterable<string> {
@@ -176,40 +178,71 @@ export class AzureKeyStore implements KeyStore {
   async #delete(name: string): Promise<void> {
     const path = `/secrets/${name}`
     // 404: gone meanwhile, perhaps by the attempt whose answer was lost.
-    const answer = await this.#insist({ method: 'DELETE', path, isRepeatable: true }, 'delete', [200, 404])
+    const answer = await this.#insist(name, { method: 'DELETE', path, isRepeatable: true }, 'delete', [200, 404])
     const isKept = answer.status === 404 || typeof this.#session.json(answer).recoveryId === 'string'
     // Vaults from before 2020 may keep nothing.
-    if (isKept) await this.#until(() => this.#isDeleted(name))
+    if (isKept) await this.#until(name, 'deleted', () => this.#isDeleted(name))
+  }
+
+  /** @throws KmsError `key-not-found` when another secret is there, whose name differs by case alone */
+  async #isLiving(name: string): Promise<boolean> {
+    const versions = await oldestVersion(this.#session, name)
+    if (versions !== undefined && versions.oldest.name !== name) throw keyNotFound(name)
+    return versions !== undefined
   }
 
   /** Whether a secret awaits its recovery or its end. */
   async #isDeleted(name: string): Promise<boolean> {
+    return (await this.#deletedName(name)) === name
+  }
+
+  /** As `#isDeleted`. @throws KmsError `key-not-found` when another one does, whose name differs by case alone */
+  async #isDeletedHere(name: string): Promise<boolean> {
+    const found = await this.#deletedName(name)
+    if (found !== undefined && found !== name) throw keyNotFound(name)
+    return found !== undefined
+  }
+
+  async #deletedName(name: string): Promise<string | undefined> {
     const answer = await this.#session.send({ method: 'GET', path: `/deletedsecrets/${name}` })
-    if (answer.status === 200) return nameOf(this.#session.json(answer).id) === name
-    if (answer.status === 404) return false
+    if (answer.status === 200) return nameOf(this.#session.json(answer).id)
+    if (answer.status === 404) return undefined
     throw this.#session.refusal(answer, 'get')
   }
 
   /** Sends again while the secret is on its way to another state. */
   async #insist(
+    name: string,
     request: { readonly method: 'POST' | 'DELETE'; readonly path: string; readonly isRepeatable: true },
     right: string,
     good: readonly number[],
   ): Promise<AzureAnswer> {
+    const deadline = this.#dependencies.now() + longestProgressMs
     for (let look = 1; ; look++) {
       const answer = await this.#session.send(request)
       if (good.includes(answer.status)) return answer
       const { innerCode } = answer.problem
       const isUnderWay = answer.status === 409 && /^ObjectIsBeing(?:Deleted|Recovered)$/.test(innerCode)
-      if (!isUnderWay || look === maxProgressLooks) throw this.#session.refusal(answer, right)
+      if (!isUnderWay || !this.#mayLookAgain(look, deadline)) throw this.#session.refusal(answer, right)
+      await this.#dependencies.sleep(progressPauseMs)
+      // Seen before it is touched: it may be another secret, whose name differs by case alone.
+      if (innerCode === 'ObjectIsBeingDeleted') await this.#until(name, 'deleted', () => this.#isDeletedHere(name))
+    }
+  }
+
+  /** @throws KmsError `busy` when it takes longer than a vault should need */
+  async #until(name: string, state: string, isDone: () => Promise<boolean>): Promise<void> {
+    const deadline = this.#dependencies.now() + longestProgressMs
+    for (let look = 1; !(await isDone()); look++) {
+      if (!this.#mayLookAgain(look, deadline)) {
+        throw new KmsError('busy', `Azure Key Vault: the secret '${name}' is still being ${state}: ask again later`)
+      }
       await this.#dependencies.sleep(progressPauseMs)
     }
   }
 
-  async #until(isDone: () => Promise<boolean>): Promise<void> {
-    for (let look = 1; !(await isDone()) && look < maxProgressLooks; look++) {
-      await this.#dependencies.sleep(progressPauseMs)
-    }
+  #mayLookAgain(look: number, deadline: number): boolean {
+    return look < maxProgressLooks && this.#dependencies.now() < deadline
   }
 }
 
