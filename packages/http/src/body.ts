@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { hasBody } from './exchange.ts'
 import { HttpError } from './http-error.ts'
 
@@ -146,6 +146,20 @@ class BodyChunks implements AsyncIterableIterator<Uint8Array> {
   }
 }
 
+/** What a body is sent to: a `ServerResponse`, or a `DirectResponse`. */
+export interface BodyResponse {
+  readonly destroyed: boolean
+  readonly closed: boolean
+  readonly headersSent: boolean
+  readonly writableNeedDrain: boolean
+  getHeader(name: string): unknown
+  write(piece: Uint8Array): boolean
+  end(piece?: Uint8Array): unknown
+  destroy(): unknown
+  on(event: 'drain' | 'close', listener: () => void): unknown
+  off(event: 'drain' | 'close', listener: () => void): unknown
+}
+
 export interface SendBodyOptions {
   /** Stops sending and cuts the connection. */
   readonly signal?: AbortSignal
@@ -164,7 +178,7 @@ export interface SendBodyOptions {
  * or shorter than its Content-Length; whatever the source throws.
  */
 export async function sendBody(
-  response: ServerResponse,
+  response: BodyResponse,
   source: AsyncIterable<Uint8Array> | Uint8Array,
   options: SendBodyOptions = {},
 ): Promise<number> {
@@ -195,7 +209,7 @@ export async function sendBody(
   }
 }
 
-function sendWhole(response: ServerResponse, body: Uint8Array): Promise<number> {
+function sendWhole(response: BodyResponse, body: Uint8Array): Promise<number> {
   if (response.destroyed) return Promise.reject(aborted())
   response.end(body)
   return Promise.resolve(body.length)
@@ -203,11 +217,11 @@ function sendWhole(response: ServerResponse, body: Uint8Array): Promise<number> 
 
 /** Waits for a response to drain, and knows whether anyone still listens. One set of listeners per body. */
 class Valve {
-  readonly #response: ServerResponse
+  readonly #response: BodyResponse
   readonly #signal: AbortSignal | undefined
   #wake: (() => void) | undefined
 
-  constructor(response: ServerResponse, signal: AbortSignal | undefined) {
+  constructor(response: BodyResponse, signal: AbortSignal | undefined) {
     this.#response = response
     this.#signal = signal
     response.on('drain', this.#onChange)

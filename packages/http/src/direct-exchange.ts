@@ -1,6 +1,6 @@
 /**
- * Serves the usual small requests of a connection straight from its socket: read whole, answered in one write. The first bytes
- * that are anything else go to `node:http`, and the connection with them for good.
+ * Serves the usual small requests of a connection straight from its socket: read whole, and answered. The first bytes that are
+ * anything else go to `node:http`, and the connection with them for good.
  *
  * @module
  */
@@ -23,13 +23,15 @@ export type DirectHandler = (
 
 export interface DirectExchangeOptions {
   readonly handler: DirectHandler
+  /** The longest head that `node:http` takes; bytes. */
+  readonly headerBytes: number
   /** No connection is to live on after its answer. */
   readonly isDraining: () => boolean
   readonly now: () => number
   /** Serves the socket by `node:http`, beginning with what was unshifted. */
   readonly handOver: (connection: TrackedConnection, socket: Socket) => void
-  /** The handler threw; `isAnswered` says whether its answer is out. */
-  readonly failed: (connection: TrackedConnection, socket: Socket, error: unknown, isAnswered: boolean) => void
+  /** The handler threw; `isBegun` says whether some of its answer is out. */
+  readonly failed: (connection: TrackedConnection, socket: Socket, error: unknown, isBegun: boolean) => void
 }
 
 /** One connection while it is served directly. */
@@ -39,7 +41,10 @@ export class DirectExchange implements DirectSink {
   readonly #connection: TrackedConnection
   readonly #socket: Socket
   readonly #options: DirectExchangeOptions
-  readonly #reader = new DirectReader()
+  readonly #reader: DirectReader
+  /** Some of the answer was written. */
+  #isBegun = false
+  /** All of it. */
   #isAnswered = false
   #hasPeerEnded = false
   /** What came while a request was under way. */
@@ -49,6 +54,7 @@ export class DirectExchange implements DirectSink {
     this.#connection = connection
     this.#socket = socket
     this.#options = options
+    this.#reader = new DirectReader(options.headerBytes)
     connection.direct = this
     socket.on('data', this.#onData)
     socket.on('drain', this.#onDrain)
@@ -64,11 +70,27 @@ export class DirectExchange implements DirectSink {
     return this.#hasPeerEnded || this.#options.isDraining()
   }
 
-  send(message: string | Buffer, encoding: BufferEncoding, isLast: boolean): void {
+  get isFull(): boolean {
+    return this.#socket.writableNeedDrain
+  }
+
+  write(message: string | Buffer, encoding: BufferEncoding): boolean {
+    this.#isBegun = true
+    return typeof message === 'string' ? this.#socket.write(message, encoding) : this.#socket.write(message)
+  }
+
+  finish(isTaken: boolean, isLast: boolean): void {
     this.#isAnswered = true
-    const isTaken = typeof message === 'string' ? this.#socket.write(message, encoding) : this.#socket.write(message)
     if (isLast) this.#connection.linger(this.#options.now())
     else if (isTaken) this.#done()
+  }
+
+  on(event: 'drain' | 'close', listener: () => void): void {
+    this.#socket.on(event, listener)
+  }
+
+  off(event: 'drain' | 'close', listener: () => void): void {
+    this.#socket.off(event, listener)
   }
 
   destroy(): void {
@@ -105,10 +127,11 @@ export class DirectExchange implements DirectSink {
     }
     const { handler, now } = this.#options
     this.isBusy = true
+    this.#isBegun = false
     this.#isAnswered = false
     this.#connection.began(undefined, now())
     try {
-      const running = handler(request, new DirectResponse(this), this.#connection)
+      const running = handler(request, new DirectResponse(this, request.method), this.#connection)
       if (running === false) this.#handOver(chunk)
       else if (running !== undefined) running.catch(this.#onFailure)
     } catch (error) {
@@ -117,7 +140,7 @@ export class DirectExchange implements DirectSink {
   }
 
   readonly #onFailure = (error: unknown): void => {
-    this.#options.failed(this.#connection, this.#socket, error, this.#isAnswered)
+    this.#options.failed(this.#connection, this.#socket, error, this.#isBegun)
   }
 
   #done(): void {

@@ -17,6 +17,10 @@ describe('a request that came whole', () => {
     expect(read(whole)).toEqual({
       method: 'POST',
       target: '/v1/key/generate/k',
+      rawHeaders: [
+        ...['Host', 'localhost:7373', 'User-Agent', 'Go-http-client/1.1', 'Transfer-Encoding', 'chunked'],
+        ...['Content-Type', 'application/json', 'Accept-Encoding', 'gzip'],
+      ],
       hasBody: true,
       body: Buffer.from('{"context":"AA"}'),
     })
@@ -24,7 +28,27 @@ describe('a request that came whole', () => {
 
   it('is read with a body of a known length', () => {
     const request = read(`PUT /a%20b HTTP/1.1\r\nHOST:h\r\ncontent-length: \t2 \r\nConnection: Keep-Alive\r\n\r\nxy`)
-    expect(request).toEqual({ method: 'PUT', target: '/a%20b', hasBody: true, body: Buffer.from('xy') })
+    expect(request).toEqual({
+      method: 'PUT',
+      target: '/a%20b',
+      rawHeaders: ['HOST', 'h', 'content-length', '2', 'Connection', 'Keep-Alive'],
+      hasBody: true,
+      body: Buffer.from('xy'),
+    })
+  })
+
+  it('is read with a query, and with all its headers as they were sent', () => {
+    const headers = 'X-Amz-Meta-A: \t a  b \r\nx-amz-meta-a:\r\nAuthorization: AWS4-HMAC-SHA256 Credential=a/b, c=d\r\n'
+    expect(read(`HEAD /a!$&'()+,;=:@b?c=d%20&e+/?:@ HTTP/1.1\r\n${HOST}${headers}\r\n`)).toEqual({
+      method: 'HEAD',
+      target: "/a!$&'()+,;=:@b?c=d%20&e+/?:@",
+      rawHeaders: [
+        ...['Host', 'localhost:7373', 'X-Amz-Meta-A', 'a  b', 'x-amz-meta-a', ''],
+        ...['Authorization', 'AWS4-HMAC-SHA256 Credential=a/b, c=d'],
+      ],
+      hasBody: false,
+      body: Buffer.alloc(0),
+    })
   })
 
   it.each([
@@ -36,9 +60,20 @@ describe('a request that came whole', () => {
     expect(read(`GET /version HTTP/1.1\r\n${HOST}${header}\r\n${end}`)).toEqual({
       method: 'GET',
       target: '/version',
+      rawHeaders: ['Host', 'localhost:7373', ...(header === '' ? [] : header.trim().split(': '))],
       hasBody,
       body: Buffer.alloc(0),
     })
+  })
+})
+
+describe('a head that is longer than node:http takes', () => {
+  it('is left to node:http', () => {
+    const head = `GET / HTTP/1.1\r\n${HOST}\r\n`
+    expect(new DirectReader(head.length).read(Buffer.from(head))).toBeDefined()
+    for (const shorter of [1, 2, 3]) {
+      expect(new DirectReader(head.length - shorter).read(Buffer.from(head))).toBeUndefined()
+    }
   })
 })
 
@@ -77,7 +112,7 @@ describe('a head that came before on the connection', () => {
 /** Each is for node:http, which waits for more of it, refuses it, or does what is not done here. */
 const left: readonly (readonly [what: string, text: string])[] = [
   ['nothing', ''],
-  ['another method', `HEAD / HTTP/1.1\r\n${HOST}\r\n`],
+  ['another method', `OPTIONS / HTTP/1.1\r\n${HOST}\r\n`],
   ['a method in lower case', `get / HTTP/1.1\r\n${HOST}\r\n`],
   ['an empty line before', `\r\nGET / HTTP/1.1\r\n${HOST}\r\n`],
   ['another version', `GET / HTTP/1.0\r\n${HOST}\r\n`],
@@ -85,7 +120,7 @@ const left: readonly (readonly [what: string, text: string])[] = [
   ['a tab for a space', `GET /\tHTTP/1.1\r\n${HOST}\r\n`],
   ['an absolute target', `GET http://localhost/ HTTP/1.1\r\n${HOST}\r\n`],
   ['the target of all', `GET * HTTP/1.1\r\n${HOST}\r\n`],
-  ['a query', `GET /a?b HTTP/1.1\r\n${HOST}\r\n`],
+  ['a byte that a query does not have', `GET /a?b=<c> HTTP/1.1\r\n${HOST}\r\n`],
   ['a fragment', `GET /a#b HTTP/1.1\r\n${HOST}\r\n`],
   ['a byte that is not ASCII in the target', `GET /\u00e4 HTTP/1.1\r\n${HOST}\r\n`],
   ['NUL in the target', `GET /\0 HTTP/1.1\r\n${HOST}\r\n`],

@@ -14,8 +14,10 @@ import { isHost } from './request-guard.ts'
 /** A request with all of its body. */
 export interface DirectRequest {
   readonly method: string
-  /** In origin form, of unreserved characters, `/`, `%` and `*`. */
+  /** In origin form, of characters that a path or a query may have. */
   readonly target: string
+  /** Names as sent and values without the blanks around them, by turns: `rawHeaders` of `IncomingMessage`. */
+  readonly rawHeaders: readonly string[]
   /** Whether a body was announced, be it an empty one of chunks. */
   readonly hasBody: boolean
   /** A view of the bytes that came from the connection: the reader's, who may overwrite it. */
@@ -27,17 +29,26 @@ const maxRequestBytes = 16_384
 const maxHeadBytes = 8_192
 const maxHeaders = 64
 
-const methods: ReadonlySet<string> = new Set(['GET', 'PUT', 'POST', 'DELETE'])
+const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE'])
 const versionLine = Buffer.from(' HTTP/1.1\r\n')
 const lastChunk = Buffer.from('0\r\n\r\n')
 
-const targetBytes = byteTable('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/%*')
+const targetBytes = byteTable("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/%?!$&'()*+,;=:@")
 const nameBytes = byteTable("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_!#$%&'*+.^`|~")
 
 const [space, tab, carriageReturn, lineFeed, slash, colon] = [0x20, 0x09, 0x0d, 0x0a, 0x2f, 0x3a]
 
-/** Headers that say how a message goes on, by the length of their names. All others are of no consequence here. */
+/** Heads with one of these are not remembered: they are secrets, or never the same twice. */
+const secretNames: ReadonlySet<string> = new Set([
+  'authorization',
+  'x-amz-security-token',
+  'x-amz-server-side-encryption-customer-key',
+  'x-amz-copy-source-server-side-encryption-customer-key',
+])
+
+/** Headers that say how a message goes on, and secrets, by the length of their names. All others are of no consequence here. */
 const namesByLength = byLength([
+  ...secretNames,
   'host',
   'content-length',
   'transfer-encoding',
@@ -52,11 +63,13 @@ const namesByLength = byLength([
 interface Head {
   readonly method: string
   readonly target: string
+  readonly rawHeaders: readonly string[]
   /** Of the head itself, its empty line included. */
   readonly headBytes: number
   /** As Content-Length has it; -1 = not announced. */
   readonly bodyBytes: number
   readonly isChunked: boolean
+  readonly hasSecret: boolean
 }
 
 /** Heads up to this length are remembered; bytes. */
@@ -64,17 +77,23 @@ const maxRemembered = 1_024
 
 /** Reads the requests of one connection. Most clients send the same head again and again: then it is compared, and not read. */
 export class DirectReader {
+  readonly #maxHeadBytes: number
   #bytes: Buffer | undefined
   #head: Head | undefined
+
+  /** @param headerBytes what `node:http` takes of a head */
+  constructor(headerBytes: number = maxHeadBytes) {
+    this.#maxHeadBytes = Math.min(headerBytes, maxHeadBytes)
+  }
 
   /** Reads what came, from the beginning of a request on. @returns `undefined` for what is not for us */
   read(bytes: Buffer): DirectRequest | undefined {
     if (bytes.length > maxRequestBytes) return undefined
     const head = this.#remembered(bytes) ?? this.#readHead(bytes)
     if (head === undefined) return undefined
-    const { method, target, headBytes, bodyBytes, isChunked } = head
+    const { method, target, rawHeaders, headBytes, bodyBytes, isChunked } = head
     const body = isChunked ? onlyChunk(bytes, headBytes) : rest(bytes, headBytes, Math.max(0, bodyBytes))
-    return body === undefined ? undefined : { method, target, hasBody: isChunked || bodyBytes > 0, body }
+    return body === undefined ? undefined : { method, target, rawHeaders, hasBody: isChunked || bodyBytes > 0, body }
   }
 
   #remembered(bytes: Buffer): Head | undefined {
@@ -84,8 +103,8 @@ export class DirectReader {
   }
 
   #readHead(bytes: Buffer): Head | undefined {
-    const head = new HeadReader(bytes).read()
-    if (head === undefined || head.headBytes > maxRemembered) return head
+    const head = new HeadReader(bytes, this.#maxHeadBytes).read()
+    if (head === undefined || head.hasSecret || head.headBytes > maxRemembered) return head
     this.#head = head
     this.#bytes = Buffer.from(bytes.subarray(0, head.headBytes))
     return head
@@ -94,20 +113,42 @@ export class DirectReader {
 
 class HeadReader {
   readonly #bytes: Buffer
+  readonly #maxBytes: number
   #at = 0
+  /** Where names and values begin and end. */
+  readonly #spans: number[] = []
   #hosts = 0
   #length = -1
   #isChunked = false
+  #hasSecret = false
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, maxBytes: number) {
     this.#bytes = bytes
+    this.#maxBytes = maxBytes
   }
 
   read(): Head | undefined {
     const method = this.#method()
     const target = method === undefined ? undefined : this.#target()
     if (method === undefined || target === undefined || !this.#headers()) return undefined
-    return { method, target, headBytes: this.#at, bodyBytes: this.#length, isChunked: this.#isChunked }
+    return {
+      method,
+      target,
+      rawHeaders: this.#rawHeaders(),
+      headBytes: this.#at,
+      bodyBytes: this.#length,
+      isChunked: this.#isChunked,
+      // A query may be signed.
+      hasSecret: this.#hasSecret || target.includes('?'),
+    }
+  }
+
+  #rawHeaders(): string[] {
+    const text = this.#bytes.toString('latin1', 0, this.#at)
+    const spans = this.#spans
+    const raw: string[] = []
+    for (let i = 0; i < spans.length; i += 2) raw.push(text.slice(spans[i], spans[i + 1]))
+    return raw
   }
 
   #method(): string | undefined {
@@ -133,9 +174,10 @@ class HeadReader {
   #headers(): boolean {
     const bytes = this.#bytes
     for (let count = 0; count <= maxHeaders; count++) {
-      if (this.#at > maxHeadBytes) return false
+      if (this.#at > this.#maxBytes) return false
       if (bytes[this.#at] === carriageReturn) {
         this.#at += 2
+        if (this.#at > this.#maxBytes) return false
         return bytes[this.#at - 1] === lineFeed && this.#hosts === 1 && !(this.#isChunked && this.#length >= 0)
       }
       if (!this.#header()) return false
@@ -157,10 +199,10 @@ class HeadReader {
     for (let byte = bytes[at] ?? 0; (byte >= space && byte < 0x7f) || byte === tab; byte = bytes[at] ?? 0) at++
     if (bytes[at] !== carriageReturn || bytes[at + 1] !== lineFeed) return false
     this.#at = at + 2
-    const name = knownName(bytes, start, nameEnd)
-    if (name === undefined) return true
     while (at > valueStart && (bytes[at - 1] === space || bytes[at - 1] === tab)) at--
-    return this.#known(name, bytes.toString('latin1', valueStart, at))
+    this.#spans.push(start, nameEnd, valueStart, at)
+    const name = knownName(bytes, start, nameEnd)
+    return name === undefined || this.#known(name, bytes.toString('latin1', valueStart, at))
   }
 
   #known(name: string, value: string): boolean {
@@ -179,7 +221,8 @@ class HeadReader {
       case 'connection':
         return value.toLowerCase() === 'keep-alive'
       default:
-        return false
+        this.#hasSecret = secretNames.has(name)
+        return this.#hasSecret
     }
   }
 }

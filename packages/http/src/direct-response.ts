@@ -1,38 +1,59 @@
 /**
- * The answer to a request that was read directly: head and body as one write. The part of `ServerResponse` that a short answer
- * needs, with the same head.
+ * The answer to a request that was read directly: a short one as one write, a long one piece by piece. The part of
+ * `ServerResponse` that handlers need, with the same head.
  *
  * @module
  */
 
 import { STATUS_CODES } from 'node:http'
+import { HttpError } from './http-error.ts'
 
 /** What an answer is handed to. */
 export interface DirectSink {
   readonly isGone: boolean
+  /** Whether what was written waits for the client to take it. */
+  readonly isFull: boolean
   /** Whether the connection ends with this answer, whatever the handler wants. */
   readonly isLastAnswer: boolean
-  /** Takes the whole answer, once. */
-  send(message: string | Buffer, encoding: BufferEncoding, isLast: boolean): void
+  /** @returns `false` if nothing more should be written until `drain` */
+  write(message: string | Buffer, encoding: BufferEncoding): boolean
+  /** The answer was written whole, and the last `write` returned `isTaken`. Called once. */
+  finish(isTaken: boolean, isLast: boolean): void
   destroy(): void
+  on(event: 'drain' | 'close', listener: () => void): void
+  off(event: 'drain' | 'close', listener: () => void): void
 }
 
-/** Values of headers are the handler's own words: they are sent as they are. */
 export type DirectHeaders = Readonly<Record<string, string | number>>
+
+/** What may be sent as a line of a head; `node:http` has the same classes (RFC 9110 5.5, 5.6.2). */
+const headerLine = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*$/
+const notAscii = /[\x80-\xff]/
+
+/** A piece of up to this many bytes is copied behind the head; longer ones follow it. */
+const longestWithHead = 65_536
 
 /** See the module. */
 export class DirectResponse {
+  statusCode = 200
   /** `false`: the connection ends with this answer. */
   shouldKeepAlive = true
   headersSent = false
   readonly #sink: DirectSink
-  #set = ''
+  readonly #isHead: boolean
+  #set: Map<string, string> | undefined
+  /** Until it has been written. */
   #head = ''
+  #isAscii = true
+  #hasBody = true
   #isChunked = false
+  #isLast = false
   #isEnded = false
 
-  constructor(sink: DirectSink) {
+  /** @param method of the request */
+  constructor(sink: DirectSink, method: string) {
     this.#sink = sink
+    this.#isHead = method === 'HEAD'
   }
 
   /** Whether nobody is there any more to get it. */
@@ -40,41 +61,129 @@ export class DirectResponse {
     return this.#sink.isGone
   }
 
+  get closed(): boolean {
+    return this.#sink.isGone
+  }
+
+  get writableNeedDrain(): boolean {
+    return this.#sink.isFull
+  }
+
+  getHeader(name: string): string | undefined {
+    return this.#set?.get(name)
+  }
+
+  getHeaderNames(): string[] {
+    return [...(this.#set?.keys() ?? [])]
+  }
+
+  /** @throws HttpError `invalid-header` */
   setHeader(name: string, value: string): void {
-    this.#set += `${name}: ${value}\r\n`
+    checkedLine(name, value)
+    this.#set ??= new Map()
+    this.#set.set(name, value)
   }
 
-  /** Headers that describe the body are the caller's to give: Content-Length, or Transfer-Encoding of chunks. */
-  writeHead(status: number, headers: DirectHeaders): void {
-    let lines = this.#set
-    for (const name in headers) {
-      lines += `${name}: ${headers[name]}\r\n`
-      if (name === 'Transfer-Encoding') this.#isChunked = true
+  removeHeader(name: string): void {
+    this.#set?.delete(name)
+  }
+
+  /**
+   * Adds to what was set. A body without Content-Length or Transfer-Encoding is sent in chunks.
+   *
+   * @throws HttpError `invalid-header`; then nothing was done
+   */
+  writeHead(status: number, headers: DirectHeaders = {}): this {
+    let lines = ''
+    let isFramed = false
+    let isChunked = false
+    const add = (name: string, value: string | number): void => {
+      lines += checkedLine(name, value)
+      if (name.length === 14) isFramed ||= name.toLowerCase() === 'content-length'
+      else if (name.length === 17) isChunked ||= name.toLowerCase() === 'transfer-encoding'
     }
+    if (this.#set !== undefined) for (const [name, value] of this.#set) add(name, value)
+    for (const name in headers) add(name, headers[name] ?? '')
+    this.#hasBody = !this.#isHead && status !== 204 && status !== 304
+    this.#isChunked = this.#hasBody && !isFramed
+    this.#isLast = !this.shouldKeepAlive || this.#sink.isLastAnswer
+    const implied = this.#isChunked && !isChunked ? 'Transfer-Encoding: chunked\r\n' : ''
+    const connection = this.#isLast ? 'close' : 'keep-alive'
+    const statusLine = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}`
+    this.#head = `${statusLine}\r\n${lines}Date: ${dateNow()}\r\nConnection: ${connection}\r\n${implied}\r\n`
+    this.#isAscii = !notAscii.test(this.#head)
     this.headersSent = true
-    this.#head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n${lines}`
+    return this
   }
 
+  /** One more piece of the body, the head before the first. @returns `false` if nothing more should be written until `drain` */
+  write(piece: Uint8Array): boolean {
+    if (this.#isEnded || this.#sink.isGone) return false
+    if (!this.headersSent) this.writeHead(this.statusCode)
+    if (!this.#hasBody || piece.length === 0) return true
+    return this.#send(piece, 'utf8', this.#isChunked ? '\r\n' : '')
+  }
+
+  /** The last piece, and the end. */
   end(body: string | Uint8Array = '', encoding: BufferEncoding = 'utf8'): void {
     if (this.#isEnded || this.#sink.isGone) return
+    if (!this.headersSent) this.writeHead(this.statusCode)
     this.#isEnded = true
-    const isLast = !this.shouldKeepAlive || this.#sink.isLastAnswer
-    const head = `${this.#head}Date: ${dateNow()}\r\nConnection: ${isLast ? 'close' : 'keep-alive'}\r\n\r\n`
-    const [before, after] = this.#isChunked
-      ? [`${byteLength(body, encoding).toString(16)}\r\n`, '\r\n0\r\n\r\n']
-      : ['', '']
-    const message =
-      typeof body === 'string'
-        ? `${head}${before}${body}${after}`
-        : Buffer.concat([Buffer.from(`${head}${before}`, 'latin1'), body, Buffer.from(after, 'latin1')])
-    this.#sink.send(message, encoding, isLast)
+    const content = this.#hasBody ? body : ''
+    const end = this.#isChunked ? (content.length > 0 ? '\r\n0\r\n\r\n' : '0\r\n\r\n') : ''
+    this.#sink.finish(this.#send(content, encoding, end), this.#isLast)
   }
 
   /** Cuts the connection. */
   destroy(): void {
     this.#sink.destroy()
   }
+
+  on(event: 'drain' | 'close', listener: () => void): void {
+    this.#sink.on(event, listener)
+  }
+
+  off(event: 'drain' | 'close', listener: () => void): void {
+    this.#sink.off(event, listener)
+  }
+
+  /** The head if it is due, the size of a chunk, content, and what is behind it: in as few writes as are worth it. */
+  #send(content: string | Uint8Array, encoding: BufferEncoding, after: string): boolean {
+    let before = this.#head
+    this.#head = ''
+    if (this.#isChunked && content.length > 0) before += `${byteLength(content, encoding).toString(16)}\r\n`
+    if (typeof content !== 'string') return this.#sendBytes(before, content, after)
+    if (content === '') return this.#sink.write(before + after, 'latin1')
+    if (this.#isAscii) return this.#sink.write(before + content + after, encoding)
+    return this.#sendBytes(before, Buffer.from(content, encoding), after)
+  }
+
+  #sendBytes(before: string, content: Uint8Array, after: string): boolean {
+    const sink = this.#sink
+    if (before === '' && after === '') return sink.write(asBuffer(content), 'latin1')
+    if (content.length <= longestWithHead) return sink.write(joined(before, content, after), 'latin1')
+    if (before !== '') sink.write(before, 'latin1')
+    const isTaken = sink.write(asBuffer(content), 'latin1')
+    return after === '' ? isTaken : sink.write(after, 'latin1')
+  }
 }
+
+function checkedLine(name: string, value: string | number): string {
+  const line = `${name}: ${value}`
+  if (!headerLine.test(line)) throw new HttpError('invalid-header', 'a header of an answer cannot be sent')
+  return `${line}\r\n`
+}
+
+function joined(before: string, content: Uint8Array, after: string): Buffer {
+  const bytes = Buffer.allocUnsafe(before.length + content.length + after.length)
+  bytes.write(before, 0, 'latin1')
+  bytes.set(content, before.length)
+  if (after !== '') bytes.write(after, before.length + content.length, 'latin1')
+  return bytes
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer =>
+  bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 const byteLength = (body: string | Uint8Array, encoding: BufferEncoding): number =>
   typeof body === 'string' ? Buffer.byteLength(body, encoding) : body.length

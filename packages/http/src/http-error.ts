@@ -11,6 +11,8 @@ export type HttpErrorCode =
   | 'body-too-large'
   /** A response source gave more or fewer bytes than its Content-Length promised. */
   | 'length-mismatch'
+  /** A header of an answer has a name or a value that cannot be sent. */
+  | 'invalid-header'
   /** One of `public.crt` and `private.key` is not there. */
   | 'certificate-missing'
   /** A certificate or key cannot be parsed, or the two do not belong together. */

@@ -6,7 +6,7 @@
 
 export { Acceptor, type AcceptorOptions } from './acceptor.ts'
 export { type AccessEntry, type AccessLog, createAccessLog, type LogStream, redactTarget } from './access-log.ts'
-export { bodyChunks, readBody, type SendBodyOptions, sendBody } from './body.ts'
+export { type BodyResponse, bodyChunks, readBody, type SendBodyOptions, sendBody } from './body.ts'
 export { CertificateDirectory, type CertificateDirectoryOptions } from './certificate-directory.ts'
 export { type CertificatePair, parseCertificatePair } from './certificate-pair.ts'
 export { CertificateIndex, type CertificateSource } from './certificates.ts'

@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { IncomingHttpHeaders } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import { type Connection, plainAddress } from './connection.ts'
 import { HttpError } from './http-error.ts'
@@ -43,7 +42,10 @@ export class TrustedProxies {
   }
 
   /** The client's facts for one request; the connection's own unless the peer is a trusted proxy. */
-  resolve(connection: Pick<Connection, 'secure' | 'remoteAddress'>, headers: IncomingHttpHeaders): ClientFacts {
+  resolve(
+    connection: Pick<Connection, 'secure' | 'remoteAddress'>,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ): ClientFacts {
     if (this.#isEmpty || !this.has(connection.remoteAddress)) return connection
     return {
       secure: forwardedSecure(headers['x-forwarded-proto']) ?? connection.secure,

@@ -76,16 +76,17 @@ export class RequestPipeline {
   }
 
   #directOptions(): DirectExchangeOptions | undefined {
-    const { direct: handler, now } = this.#options
+    const { direct: handler, limits, now } = this.#options
     if (handler === undefined) return undefined
     return {
       handler,
+      headerBytes: limits.headerBytes,
       now,
       isDraining: () => this.#isDraining,
       handOver: (_connection, socket) => this.#http.emit('connection', socket),
-      failed: (connection, socket, error, isAnswered) => {
+      failed: (connection, socket, error, isBegun) => {
         this.#options.onHandlerError?.(error, undefined)
-        if (isAnswered || connection.isEnding) connection.destroy()
+        if (isBegun || connection.isEnding) connection.destroy()
         else this.#refuse(connection, socket, 'handler-failed')
       },
     }

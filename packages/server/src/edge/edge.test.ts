@@ -4,10 +4,12 @@ import { connect } from 'node:net'
 import { createRequestIds, type Listener, listen, TrustedProxies } from '@strongroom/http'
 import type { S3Request, S3Response } from '@strongroom/operations'
 import { afterEach, describe, expect, it } from 'vitest'
-import { createRouter } from './router.ts'
+import { createDirectRouter, createRouter } from './router.ts'
 import { type FinishedRequest, s3Bridge } from './s3-bridge.ts'
 
 interface Options {
+  /** Small requests are read directly, as a server does. Default `true`. */
+  readonly direct?: boolean
   readonly handler?: (request: S3Request) => Promise<S3Response>
   readonly proxies?: readonly string[]
   readonly metricsAccess?: 'local' | 'public'
@@ -18,12 +20,15 @@ interface Options {
 let listener: Listener | undefined
 const finished: FinishedRequest[] = []
 const faults: unknown[] = []
+/** Requests that were read directly. */
+let direct = 0
 
 afterEach(async () => {
   await listener?.close({ graceMs: 0 })
   listener = undefined
   finished.length = 0
   faults.length = 0
+  direct = 0
 })
 
 const ok = (body?: S3Response['body'], headers: Record<string, string> = {}): S3Response => ({
@@ -55,7 +60,20 @@ async function start(options: Options): Promise<number> {
     metricsAccess: options.metricsAccess ?? 'local',
     metricsToken: options.metricsToken,
   })
-  listener = await listen({ endpoints: [{ host: '127.0.0.1', port: 0, plaintext: true }], handler })
+  const directly = createDirectRouter(s3)
+  listener = await listen({
+    endpoints: [{ host: '127.0.0.1', port: 0, plaintext: true }],
+    handler,
+    ...(options.direct === false
+      ? {}
+      : {
+          direct: (request, response, connection) => {
+            const running = directly(request, response, connection)
+            if (running !== false) direct += 1
+            return running
+          },
+        }),
+  })
   return listener.addresses[0]?.port ?? 0
 }
 
@@ -71,7 +89,9 @@ const ask = (
   { method = 'GET', headers = {}, body }: { method?: string; headers?: Record<string, string>; body?: string } = {},
 ): Promise<Answer> =>
   new Promise((done, failed) => {
-    request({ port, host: '127.0.0.1', path, method, headers, agent: false }, (answer) => {
+    // Who asks for the end of the connection is served by node:http.
+    const sent = { connection: 'keep-alive', ...headers }
+    request({ port, host: '127.0.0.1', path, method, headers: sent, agent: false }, (answer) => {
       let text = ''
       answer.on('data', (piece) => {
         text += piece
@@ -83,11 +103,15 @@ const ask = (
       .end(body)
   })
 
-describe('the S3 bridge', () => {
+describe.each([
+  ['by node:http', false],
+  ['read directly', true],
+])('the S3 bridge, of requests %s', (_way, isDirect) => {
   it('gives the handler what was sent, and sends what it answers', async () => {
     let seen: S3Request | undefined
     let content = ''
     const port = await start({
+      direct: isDirect,
       handler: async (incoming) => {
         seen = incoming
         content = Buffer.from(await incoming.body.read(100)).toString()
@@ -110,13 +134,14 @@ describe('the S3 bridge', () => {
     })
     expect(seen?.requestId).toMatch(/^[0-9A-F]{16}$/)
     expect(content).toBe('hello')
+    expect(direct).toBe(isDirect ? 1 : 0)
     expect(finished).toMatchObject([{ status: 200, bytesIn: 5, bytesOut: 7, log: { operation: 'GetObject' } }])
   })
 
   it('joins a header that was sent twice, so that neither copy wins silently', async () => {
-    const port = await start({ handler: async ({ headers }) => ok(headers['x-twice'] ?? '') })
+    const port = await start({ direct: isDirect, handler: async ({ headers }) => ok(headers['x-twice'] ?? '') })
     const socket = connect(port, '127.0.0.1')
-    socket.end('GET / HTTP/1.1\r\nHost: a\r\nX-Twice: 1\r\nx-twice: 2\r\nConnection: close\r\n\r\n')
+    socket.end('GET / HTTP/1.1\r\nHost: a\r\nX-Twice: 1\r\nx-twice: 2\r\n\r\n')
     let text = ''
     socket.on('data', (piece) => {
       text += piece
@@ -126,7 +151,7 @@ describe('the S3 bridge', () => {
   })
 
   it('says no body, a known length, or a length that is not known', async () => {
-    const port = await start({ handler: async ({ body }) => ok(String(body.declaredLength)) })
+    const port = await start({ direct: isDirect, handler: async ({ body }) => ok(String(body.declaredLength)) })
     expect((await ask(port, '/')).text).toBe('0')
     expect((await ask(port, '/', { method: 'PUT', body: 'abc' })).text).toBe('3')
     expect(
@@ -136,6 +161,7 @@ describe('the S3 bridge', () => {
 
   it('names the errors of a body as operations know them', async () => {
     const port = await start({
+      direct: isDirect,
       handler: async ({ body }) => {
         try {
           await body.read(2)
@@ -155,6 +181,7 @@ describe('the S3 bridge', () => {
       if (fail) throw new Error('not authentic')
     }
     const port = await start({
+      direct: isDirect,
       handler: async ({ rawPath }) => ok(pieces(rawPath === '/fail'), { 'content-length': '200000' }),
     })
     expect((await ask(port, '/whole')).text).toHaveLength(200_000)
@@ -163,7 +190,7 @@ describe('the S3 bridge', () => {
   })
 
   it('counts what came of a body, not what was announced', async () => {
-    const port = await start({ handler: async () => ({ ...ok(), status: 403 }) })
+    const port = await start({ direct: isDirect, handler: async () => ({ ...ok(), status: 403 }) })
     const headers = { 'content-length': '9007199254740991' }
     expect((await ask(port, '/b/o', { method: 'PUT', headers, body: 'x' })).status).toBe(403)
     expect(finished).toMatchObject([{ status: 403, bytesIn: 0 }])
@@ -174,7 +201,10 @@ describe('the S3 bridge', () => {
       yield Buffer.alloc(0)
       throw new Error('not authentic')
     }
-    const port = await start({ handler: async () => ok(nothing(), { 'content-length': '10', etag: '"1"' }) })
+    const port = await start({
+      direct: isDirect,
+      handler: async () => ok(nothing(), { 'content-length': '10', etag: '"1"' }),
+    })
     const answer = await ask(port, '/')
     expect(answer).toMatchObject({ status: 500, text: 'failed' })
     expect(answer.headers.etag).toBeUndefined()
@@ -191,14 +221,14 @@ describe('the S3 bridge', () => {
         return { done: true, value: undefined }
       },
     }
-    const port = await start({ handler: async () => ok(body, { 'x-amz-meta-name': 'a\nb' }) })
+    const port = await start({ direct: isDirect, handler: async () => ok(body, { 'x-amz-meta-name': 'a\nb' }) })
     expect((await ask(port, '/')).status).toBe(500)
     expect(isOpen).toBe(false)
     expect(faults).toHaveLength(1)
   })
 
   it('keeps the content length of an answer to HEAD', async () => {
-    const port = await start({ handler: async () => ok(undefined, { 'content-length': '12345' }) })
+    const port = await start({ direct: isDirect, handler: async () => ok(undefined, { 'content-length': '12345' }) })
     expect((await ask(port, '/b/o', { method: 'HEAD' })).headers['content-length']).toBe('12345')
   })
 })
@@ -227,6 +257,9 @@ describe('the router', () => {
     expect((await ask(port, '/minio/health/live', { method: 'PUT' })).text).toBe('s3')
     expect((await ask(port, '/minio/other')).text).toBe('s3')
     expect((await ask(port, '/strongroom/metrics/x')).text).toBe('s3')
+    expect(direct).toBe(0)
+    expect((await ask(port, '/minio?x')).text).toBe('s3')
+    expect(direct).toBe(1)
   })
 
   it('shows metrics to this machine, but not through a proxy that nobody vouched for', async () => {

@@ -7,7 +7,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
-import type { Connection, TrustedProxies } from '@strongroom/http'
+import type { Connection, DirectHandler, TrustedProxies } from '@strongroom/http'
 import { isAdminRequest, type KmsApi } from '../minio-api/kms-api.ts'
 import type { Bridge } from './s3-bridge.ts'
 
@@ -56,6 +56,16 @@ export function createRouter(options: RouterOptions): Route {
       if (isAdminRequest(request)) return options.kmsApi(request, response, connection)
     }
     return options.s3(request, response, connection)
+  }
+}
+
+const firstParts = ['/minio/', '/strongroom/']
+
+/** The same for requests that were read directly: whatever may be one of our own routes is left to the other router. */
+export function createDirectRouter(s3: Bridge): DirectHandler {
+  return (request, response, connection) => {
+    const { target } = request
+    return firstParts.some((first) => target.startsWith(first)) ? false : s3(request, response, connection)
   }
 }
 

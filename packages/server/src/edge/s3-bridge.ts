@@ -1,13 +1,15 @@
 /**
- * Between `node:http` and the S3 operations: turns a request into an `S3Request`, sends the `S3Response`, and tells the
+ * Between HTTP and the S3 operations, whether a request comes by `node:http` or was read directly: turns it into an `S3Request`, sends the `S3Response`, and tells the
  * access log and the metrics. Knows nothing of S3 itself.
  *
  * @module
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import {
+  type BodyResponse,
   bodyChunks,
   type Connection,
+  type DirectRequest,
   HttpError,
   type RequestIds,
   readBody,
@@ -17,6 +19,7 @@ import {
 import {
   headerRecord,
   type RequestBody,
+  type RequestHeaders,
   type RequestLog,
   type S3Handler,
   type S3Response,
@@ -52,23 +55,39 @@ export interface S3BridgeOptions {
   readonly now: () => number
 }
 
-export type Bridge = (request: IncomingMessage, response: ServerResponse, connection: Connection) => Promise<void>
+/** What `ServerResponse` and `DirectResponse` both are. */
+export interface BridgeResponse extends BodyResponse {
+  statusCode: number
+  setHeader(name: string, value: string): unknown
+  getHeaderNames(): string[]
+  removeHeader(name: string): void
+  writeHead(status: number, headers: Readonly<Record<string, string>>): unknown
+  end(body?: string | Uint8Array): unknown
+}
+
+export type Bridge = (
+  request: IncomingMessage | DirectRequest,
+  response: BridgeResponse,
+  connection: Connection,
+) => Promise<void>
 
 export function s3Bridge(options: S3BridgeOptions): Bridge {
   const { handler, proxies, requestIds, now } = options
   return async (request, response, connection) => {
     const startedAt = now()
     options.onBegin()
-    const client = proxies.resolve(connection, request.headers)
+    const headers = headerRecord(request.rawHeaders)
+    const client = proxies.resolve(connection, headers)
     const requestId = requestIds.next()
-    const target = request.url ?? '/'
+    const method = request.method ?? 'GET'
+    const target = ('target' in request ? request.target : request.url) ?? '/'
     const question = target.indexOf('?')
-    const body = new IncomingBody(request)
+    const body = 'target' in request ? new WholeBody(request.body, headers) : new IncomingBody(request, headers)
     const answer = await handler({
-      method: request.method ?? 'GET',
+      method,
       rawPath: pathOf(question < 0 ? target : target.slice(0, question)),
       rawQuery: question < 0 ? '' : target.slice(question + 1),
-      headers: headerRecord(request.rawHeaders),
+      headers,
       body,
       secure: client.secure,
       remoteAddress: client.remoteAddress,
@@ -79,7 +98,7 @@ export function s3Bridge(options: S3BridgeOptions): Bridge {
     const sent = await send(response, answer, requestId, options)
     options.onEnd({
       requestId,
-      method: request.method ?? 'GET',
+      method,
       target,
       status: sent.status,
       bytesIn: body.bytesRead,
@@ -106,14 +125,15 @@ interface Sent {
 }
 
 async function send(
-  response: ServerResponse,
+  response: BridgeResponse,
   answer: S3Response,
   requestId: string,
   options: Pick<S3BridgeOptions, 'onBodyError' | 'failedResponse'>,
 ): Promise<Sent> {
   const { status, headers, body } = answer
   if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
-    response.writeHead(status, headers).end(body)
+    response.writeHead(status, headers)
+    response.end(body)
     return { status, bytes: body === undefined ? 0 : Buffer.byteLength(body) }
   }
   try {
@@ -130,17 +150,51 @@ async function send(
   }
 }
 
+/** See `RequestBody.declaredLength`. */
+function declaredLength(headers: RequestHeaders): number | undefined {
+  const length = headers['content-length']
+  if (length !== undefined) return Number(length)
+  return headers['transfer-encoding'] === undefined ? 0 : undefined
+}
+
+/** The body of a request that came whole. */
+class WholeBody implements RequestBody {
+  readonly declaredLength: number | undefined
+  readonly #bytes: Uint8Array
+  #taken = 0
+
+  constructor(bytes: Uint8Array, headers: RequestHeaders) {
+    this.#bytes = bytes
+    this.declaredLength = declaredLength(headers)
+  }
+
+  /** As of `IncomingBody`: what nobody took does not count. */
+  get bytesRead(): number {
+    return this.#taken
+  }
+
+  async read(limitBytes: number): Promise<Uint8Array> {
+    const { length } = this.#bytes
+    if (length > limitBytes) throw new ServerError('too-large', `the body is longer than ${limitBytes} bytes`)
+    this.#taken = length
+    return this.#bytes
+  }
+
+  async *stream(): AsyncGenerator<Uint8Array> {
+    this.#taken = this.#bytes.length
+    if (this.#taken > 0) yield this.#bytes
+  }
+}
+
 /** The body of a request, with the transport's errors in the words of `RequestBody`. */
 class IncomingBody implements RequestBody {
   readonly declaredLength: number | undefined
   readonly #request: IncomingMessage
   #streamed = 0
 
-  constructor(request: IncomingMessage) {
+  constructor(request: IncomingMessage, headers: RequestHeaders) {
     this.#request = request
-    const length = request.headers['content-length']
-    if (length !== undefined) this.declaredLength = Number(length)
-    else this.declaredLength = request.headers['transfer-encoding'] === undefined ? 0 : undefined
+    this.declaredLength = declaredLength(headers)
   }
 
   /** Bytes that came and were taken; what is only announced anybody can make as large as they like. */

@@ -8,7 +8,6 @@ import {
   type CertificateSource,
   createAccessLog,
   createRequestIds,
-  type Handler,
   type ListenerOptions,
   type LogStream,
   type Metrics,
@@ -23,7 +22,7 @@ import type { Logger } from '../log.ts'
 import { createKmsApi } from '../minio-api/kms-api.ts'
 import type { Settings } from '../settings/setting-table.ts'
 import { s3Rejections } from './rejections.ts'
-import { createRouter } from './router.ts'
+import { createDirectRouter, createRouter } from './router.ts'
 import { type FinishedRequest, s3Bridge } from './s3-bridge.ts'
 
 export interface ServingOptions {
@@ -46,7 +45,7 @@ export function servingOn(
   const requestIds = createRequestIds()
   return {
     certificates,
-    handler: createHandler(options, requestIds),
+    ...createHandlers(options, requestIds),
     limits: limitsOf(options.deployment.settings),
     formatRejection: s3Rejections(requestIds),
     onHandlerError: (error) => options.log.error({ error }, 'a request failed'),
@@ -62,7 +61,7 @@ const limitsOf = (settings: Settings) => ({
   responseStallMs: settings.stallTimeout,
 })
 
-function createHandler(parts: ServingOptions, requestIds: RequestIds): Handler {
+function createHandlers(parts: ServingOptions, requestIds: RequestIds): Pick<ListenerOptions, 'handler' | 'direct'> {
   const { deployment, log, metrics } = parts
   const { settings } = deployment
   const proxies = new TrustedProxies(settings.trustedProxies)
@@ -93,7 +92,7 @@ function createHandler(parts: ServingOptions, requestIds: RequestIds): Handler {
     onBodyError: (error, requestId) => log.error({ error, requestId }, 'a body could not be sent to its end'),
     failedResponse: (error, requestId) => failedResponse(error, requestId, requestIds.hostId),
   })
-  return createRouter({
+  const router = createRouter({
     s3,
     kmsApi: createKmsApi({
       ...deployment,
@@ -113,6 +112,7 @@ function createHandler(parts: ServingOptions, requestIds: RequestIds): Handler {
     metricsAccess: settings.metricsAccess,
     metricsToken: settings.metricsToken,
   })
+  return { handler: router, direct: createDirectRouter(s3) }
 }
 
 function isReadable({ metadata }: ServingParts): boolean {
