@@ -20,9 +20,17 @@ import * as x509 from '@peculiar/x509'
 /**
  * `delay`: no answer ever. `throttle`: 429 with `Retry-After`. `server-error`: 500. `cut`: the connection ends before the
  * request is looked at. `lost-answer`: it ends after the request was carried out. `truncated`: in the middle of the answer.
- * `garbage`: 200 with something that is not JSON.
+ * `garbage`: 200 with something that is not JSON. `refuse-403` and its like: that status, with words that repeat the request.
  */
-export type Fault = 'delay' | 'throttle' | 'server-error' | 'cut' | 'lost-answer' | 'truncated' | 'garbage'
+export type Fault =
+  | 'delay'
+  | 'throttle'
+  | 'server-error'
+  | 'cut'
+  | 'lost-answer'
+  | 'truncated'
+  | 'garbage'
+  | `refuse-${number}`
 
 export interface VendorRequest {
   readonly method: string
@@ -143,6 +151,11 @@ export class VendorServer {
     this.#faults.push({ fault, times, skipped, matches })
   }
 
+  /** No request meets a fault any more. */
+  failNoMore(): void {
+    this.#faults.length = 0
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
     await new Promise((resolve) => this.#tls.close(resolve))
@@ -168,7 +181,7 @@ export class VendorServer {
       incoming.socket.destroy()
       return
     }
-    const answer = faultAnswers.get(fault) ?? this.#handler(request)
+    const answer = faultAnswers.get(fault) ?? refusalFor(fault, request) ?? this.#handler(request)
     if (fault === 'lost-answer') {
       incoming.socket.destroy()
       return
@@ -194,6 +207,20 @@ const faultAnswers: ReadonlyMap<Fault | undefined, VendorAnswer> = new Map<Fault
   ['server-error', { status: 500, json: { message: 'internal error' } }],
   ['garbage', { status: 200, text: '<html>hello</html>' }],
 ])
+
+/** An unkind service quotes what it was sent, its secrets included, in the form of every vendor. */
+function refusalFor(fault: Fault | undefined, { headers, body }: VendorRequest): VendorAnswer | undefined {
+  if (fault === undefined || !fault.startsWith('refuse-')) return undefined
+  const said = `refused: ${headers.authorization ?? ''} ${headers['x-vault-token'] ?? ''} ${headers['x-vault-auth'] ?? ''} ${body}`
+  const json = {
+    message: said,
+    Message: said,
+    errors: [said],
+    error: { code: 'Refused', message: said },
+    codeDesc: said,
+  }
+  return { status: Number(fault.slice('refuse-'.length)), json: { ...json, __type: 'RefusedException' } }
+}
 
 async function readRequest(incoming: IncomingMessage): Promise<VendorRequest> {
   const chunks: Buffer[] = []

@@ -7,12 +7,22 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { KeyStore } from '../contract.ts'
 
 /** What can happen to the next requests; see `tests/support/vendor-server.ts`. */
-export type KeyStoreFault = 'delay' | 'throttle' | 'server-error' | 'cut' | 'lost-answer' | 'truncated' | 'garbage'
+export type KeyStoreFault =
+  | 'delay'
+  | 'throttle'
+  | 'server-error'
+  | 'cut'
+  | 'lost-answer'
+  | 'truncated'
+  | 'garbage'
+  | `refuse-${number}`
 
 /** How a test makes trouble between a store and its service. */
 export interface KeyStoreFaults {
   /** So many requests, logins aside, meet that, after `skipped` others. */
   next(fault: KeyStoreFault, times: number, skipped?: number): void
+  /** No request meets a fault any more. */
+  nextNone(): void
   /** How many requests came so far. */
   requests(): number
   /** Ends every token that was given so far; only where there are tokens. */
@@ -37,6 +47,8 @@ export interface KeyStoreHarness {
   dispose?(): Promise<void>
   /** Puts entries there by another way, fast. */
   fill?(names: readonly string[]): Promise<void>
+  /** How many entries make a long listing. Default 10,000; fewer where the store has to look into each. */
+  readonly manyNames?: number
   /** The store keeps text, nothing else. */
   readonly isTextOnly?: true
   /** Whether the service can have an entry of that name. Default: all that are valid. */
@@ -171,13 +183,14 @@ export function testKeyStore(title: string, harness: KeyStoreHarness): void {
 
     const { fill } = harness
     if (fill !== undefined) {
-      it('lists ten thousand names, each once, in byte order', { timeout: 120_000 }, async () => {
-        const wanted = Array.from({ length: 10_000 }, (_, i) => `key-${i}-${'x'.repeat(60)}`)
+      const { manyNames = 10_000 } = harness
+      it(`lists ${manyNames} names, each once, in byte order`, { timeout: 120_000 }, async () => {
+        const wanted = Array.from({ length: manyNames }, (_, i) => `key-${i}-${'x'.repeat(60)}`)
         await fill(wanted)
         const found = await names(store)
-        expect(found.length).toBe(10_000)
+        expect(found.length).toBe(manyNames)
         expect(found).toEqual([...wanted].sort())
-        expect(await names(store, 'key-9999-')).toEqual([`key-9999-${'x'.repeat(60)}`])
+        expect(await names(store, 'key-999-')).toEqual([`key-999-${'x'.repeat(60)}`])
       })
     }
 
@@ -209,7 +222,10 @@ export function testKeyStore(title: string, harness: KeyStoreHarness): void {
 
     testSharing(harness, () => store)
     const { faults } = harness
-    if (faults !== undefined) testFaults(faults, () => store)
+    if (faults !== undefined) {
+      testFaults(faults, () => store)
+      testRefusals(title, faults, () => store)
+    }
   })
 }
 
@@ -335,4 +351,48 @@ function testFaults(faults: () => KeyStoreFaults, open: () => KeyStore): void {
     expect(faults().requests()).toBe(before)
     await store.close()
   })
+}
+
+/** What a message says of what a service refuses, and what it does not say. */
+function testRefusals(title: string, faults: () => KeyStoreFaults, open: () => KeyStore): void {
+  const [service = ''] = /^\w+/.exec(title) ?? []
+  const value = 'cGxhaW50ZXh0LW9mLXRoZS1rZXk='
+  const failure = async (fault: KeyStoreFault, call: (store: KeyStore) => Promise<unknown>): Promise<string> => {
+    faults().next(fault, 1_000)
+    const error: unknown = await call(open()).catch((reason) => reason)
+    faults().nextNone()
+    if (!(error instanceof Error) || !('code' in error)) throw new Error(`${fault}: ${String(error)}`)
+    for (const secret of [...faults().secrets, value]) {
+      expect(`${error.message} ${String(error.cause)}`).not.toContain(secret)
+    }
+    expect(error.message).not.toMatch(/(?:Bearer|Basic) [^*]/)
+    if (error.code !== 'key-exists') expect(error.message).toContain(service)
+    return `${String(error.code)}: ${error.message}`
+  }
+  const calls = {
+    get: (store: KeyStore) => store.get('some-key'),
+    create: (store: KeyStore) => store.create('other-key', bytes(value)),
+    delete: (store: KeyStore) => store.delete('some-key'),
+    list: (store: KeyStore) => names(store),
+  } as const
+
+  it.each([
+    [401, 'permission-denied'],
+    [403, 'permission-denied'],
+    [409, 'busy|unreachable|key-exists'],
+    [429, 'busy'],
+    [500, 'unreachable'],
+  ] as const)(
+    'names service, path and missing right, and no secret, when it is refused with %d',
+    async (status, code) => {
+      await open().create('some-key', bytes(value))
+      for (const [operation, call] of Object.entries(calls)) {
+        const said = await failure(status === 'cut' ? status : `refuse-${status}`, call)
+        expect(said).toMatch(new RegExp(`^(?:${code}): `))
+        if (status !== 'cut' && !said.startsWith('key-exists')) expect(said).toContain(` ${status}`)
+        if (code === 'permission-denied') expect(said).toMatch(/; it needs \S/)
+        if (operation !== 'list') expect(said).toMatch(/some-key|other-key/)
+      }
+    },
+  )
 }

@@ -49,6 +49,8 @@ export interface StoreRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** Stays the caller's. */
   readonly body?: Uint8Array | string
+  /** Name of the entry that it is about, for messages, where the path does not say it. */
+  readonly about?: string
   /** Whether carrying it out twice is the same as once. Default: `GET` only. */
   readonly isRepeatable?: boolean
   /** The body holds a secret: what the store says of it is not quoted. Default false. */
@@ -221,10 +223,11 @@ export class StoreClient {
     return new StoreError('unreachable', message, { status })
   }
 
-  #what({ method, path }: StoreRequest): string {
+  #what({ method, path, about }: StoreRequest): string {
     const query = path.indexOf('?')
     const shown = query < 0 ? path : path.slice(0, query)
-    return `${this.#options.store} at ${this.#base.host}: ${method} ${this.#base.pathname.slice(0, -1)}${shown}`
+    const entry = about === undefined ? '' : ` for '${about}'`
+    return `${this.#options.store} at ${this.#base.host}: ${method} ${this.#base.pathname.slice(0, -1)}${shown}${entry}`
   }
 
   /** Text from outside, fit for one line of a message. */

@@ -113,6 +113,7 @@ export function vendorHarness<S extends PlayedService, K extends KeyStoreSetting
       const expireTokens = service.expireTokens?.bind(service)
       return {
         next: (fault, times, skipped) => server.fail(fault, times, skipped, (request) => !vendor.isLogin(request)),
+        nextNone: () => server.failNoMore(),
         requests: () => server.requests.length,
         ...(expireTokens === undefined ? {} : { expireTokens }),
         skewClock: (milliseconds) => {

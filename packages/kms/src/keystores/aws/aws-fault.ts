@@ -73,7 +73,7 @@ export function awsFault(error: unknown, call: AwsCall): KmsError {
   const isDenied = denials.has(name) || status === 401 || status === 403
   const code: KmsErrorCode = isDenied
     ? 'permission-denied'
-    : isThrottling(name) || status === 429
+    : isThrottling(name) || status === 409 || status === 429
       ? 'busy'
       : 'unreachable'
   const said = call.isSecret ? '' : `: ${call.clean(awsMessage(error))}`

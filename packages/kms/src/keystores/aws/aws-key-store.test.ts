@@ -114,6 +114,18 @@ describe('a key store in AWS Secrets Manager', () => {
     await store.close()
   })
 
+  it('does not take the 404 of whatever is between for an absent key', async () => {
+    const store = await bench.open()
+    bench.server.fail('refuse-404', 1)
+    await expect(store.get('k')).rejects.toMatchObject({
+      code: 'unreachable',
+      message: expect.stringMatching(
+        /^AWS Secrets Manager: GetSecretValue of 'k' answered 404 RefusedException: refused/,
+      ),
+    })
+    await store.close()
+  })
+
   it('names the missing right', async () => {
     bench.service.denies = () => true
     const store = await bench.open()

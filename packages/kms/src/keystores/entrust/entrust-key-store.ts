@@ -67,7 +67,11 @@ export class EntrustKeyStore implements KeyStore {
 
   async create(name: string, value: Uint8Array): Promise<void> {
     checkEntryName(name)
-    const request = this.#request('CreateSecret', { name, secret_data: base64OfValue(value) }, { isSecret: true })
+    const request = this.#request(
+      'CreateSecret',
+      { name, secret_data: base64OfValue(value) },
+      { isSecret: true, about: name },
+    )
     await createOnce(
       value,
       async () => {
@@ -84,7 +88,7 @@ export class EntrustKeyStore implements KeyStore {
 
   async get(name: string): Promise<Uint8Array> {
     checkEntryName(name)
-    const request = this.#request('CheckoutSecret', { secret_id: name }, { isRepeatable: true })
+    const request = this.#request('CheckoutSecret', { secret_id: name }, { isRepeatable: true, about: name })
     const answer = await this.#send(request)
     if (answer.status !== 200)
       throw this.#notFoundOr(name, request, answer, 'the right to check out secrets of the box')
@@ -93,7 +97,7 @@ export class EntrustKeyStore implements KeyStore {
 
   async delete(name: string): Promise<void> {
     checkEntryName(name)
-    const request = this.#request('DeleteSecret', { secret_id: name })
+    const request = this.#request('DeleteSecret', { secret_id: name }, { about: name })
     const needs = 'the right to delete secrets of the box'
     for (let attempt = 1; ; attempt++) {
       try {

@@ -68,6 +68,7 @@ export class FortanixKeyStore implements KeyStore {
         enabled: true,
       }),
       isSecret: true,
+      about: name,
     }
     await createOnce(
       value,
@@ -103,6 +104,7 @@ export class FortanixKeyStore implements KeyStore {
       path: `/crypto/v1/keys/${encodeURIComponent(kid)}`,
       headers: this.#headers,
       isRepeatable: true,
+      about: name,
     }
     const answer = await this.#client.send(removal)
     // 404: gone meanwhile, perhaps by the attempt whose answer was lost.
@@ -167,6 +169,7 @@ export class FortanixKeyStore implements KeyStore {
       headers: this.#headers,
       body: JSON.stringify({ name }),
       isRepeatable: true,
+      about: name,
     }
     const answer = await this.#client.send(request)
     if (answer.status === 200) return { object: this.#client.json(request, answer), request }

@@ -148,6 +148,7 @@ export class GcpKeyStore implements KeyStore {
       method: 'POST',
       path: `${this.#secrets}?secretId=${name}`,
       body: JSON.stringify({ replication: { automatic: {} } }),
+      about: name,
     }
     const answer = await this.#send(request)
     if (answer.status === 200) return true

@@ -62,6 +62,7 @@ export class GemaltoKeyStore implements KeyStore {
       path: '/api/v1/vault/secrets',
       body: JSON.stringify({ dataType: 'seed', name, material }),
       isSecret: true,
+      about: name,
     }
     await createOnce(
       value,

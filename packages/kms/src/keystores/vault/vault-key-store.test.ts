@@ -10,7 +10,7 @@ import { VaultBench, vaultHarness } from './vault-bench.fixture.ts'
 testKeyStore('Vault with KV version 1', vaultHarness({ version: 'v1' }))
 testKeyStore('Vault with KV version 2', vaultHarness({ version: 'v2' }))
 testKeyStore(
-  'OpenBao with KV version 2, a namespace, a directory and transit',
+  'Vault, an OpenBao with KV version 2, a namespace, a directory and transit',
   vaultHarness(
     { version: 'v2', namespace: 'team/a', prefix: 'some/dir', transit: { key: 'my-key' } },
     { listsByPages: true, namespace: 'team/a' },
