@@ -8,6 +8,7 @@ import { Buffer } from 'node:buffer'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { StorageError } from '../../storage-error.ts'
 import { maxCommitOperations } from '../contract.ts'
@@ -45,7 +46,7 @@ describe('the LMDB engine', () => {
     store = undefined
     await rm(directory, { recursive: true, force: true })
   })
-  const open = async (options: { maxQueuedCommits?: number } = {}) => {
+  const open = async (options: { maxQueuedCommits?: number; gatherMs?: number } = {}) => {
     store = await openLmdbMetadataStore(join(directory, 'metadata'), { onFatal, ...options })
     return store
   }
@@ -61,6 +62,26 @@ describe('the LMDB engine', () => {
     })
     await Promise.all(writers)
     expect(opened.stats().batches).toBeLessThan(4 + 30)
+  })
+
+  test('commits that keep coming, turn by turn of the event loop, share a transaction, for a bounded time', async () => {
+    const commitInTurns = async (opened: LmdbMetadataStore): Promise<void> => {
+      const pending = []
+      for (let i = 0; i < 20; i++) {
+        // Asked for first: the store looks after the commit of its turn was made.
+        const turn = nextTurn()
+        pending.push(opened.commit({ puts: [put(`turn/${i}`, 'x')] }))
+        await turn
+      }
+      await Promise.all(pending)
+    }
+    const patient = await open({ gatherMs: 60_000 })
+    await commitInTurns(patient)
+    expect(patient.stats()).toMatchObject({ commits: 20, batches: 1 })
+    await patient.close()
+    const hasty = await open({ gatherMs: 0 })
+    await commitInTurns(hasty)
+    expect(hasty.stats().batches).toBeGreaterThan(1)
   })
 
   test('more commits than the queue takes are refused as unavailable, and the others go through', async () => {

@@ -1,8 +1,8 @@
 /**
  * The embedded metadata engine: LMDB with group commit (DESIGN 4).
  *
- * Commits queue up while the group before them is being written and synced; the next group takes all of them, checks and
- * applies them in one write transaction and shares one fsync. At most one group waits for LMDB's write lock at a time.
+ * Commits queue up while the group before them is being written and synced, and for as long as each turn of the event loop brings
+ * more of them; the next group takes all, checks and applies them in one write transaction and shares one fsync. At most one group waits for LMDB's write lock at a time.
  * One process commits; others may read the same directory, and open it while `holdCommits` runs.
  *
  * @module
@@ -12,6 +12,7 @@ import { Buffer } from 'node:buffer'
 import { statSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { makeDirectoryDurably, syncDirectory } from '../../durable-directory.ts'
 import { StorageError } from '../../storage-error.ts'
 import { checkCommit } from '../commit-limits.ts'
@@ -34,6 +35,8 @@ export interface LmdbMetadataStoreOptions {
   readonly onFatal: (error: StorageError) => void
   /** Most commits that may wait; more are refused as `unavailable`. Default 16,384. */
   readonly maxQueuedCommits?: number
+  /** Longest time that a group waits for commits that keep coming, in milliseconds. Default 2. */
+  readonly gatherMs?: number
   /** Told what an operator should know, once, when the store is opened. Default: nobody. */
   readonly onWarning?: (message: string) => void
 }
@@ -95,6 +98,7 @@ export class LmdbMetadataStore implements LocalMetadataStore {
   readonly #environment: LmdbEnvironment
   readonly #directory: string
   readonly #maxQueuedCommits: number
+  readonly #gatherMs: number
   readonly #onFatal: (error: StorageError) => void
   readonly #snapshots = new Set<LmdbSnapshot>()
   readonly #groups = new Set<Promise<void>>()
@@ -110,6 +114,7 @@ export class LmdbMetadataStore implements LocalMetadataStore {
     this.#environment = environment
     this.#directory = directory
     this.#maxQueuedCommits = options.maxQueuedCommits ?? 16_384
+    this.#gatherMs = options.gatherMs ?? 2
     this.#onFatal = options.onFatal
   }
 
@@ -212,10 +217,24 @@ export class LmdbMetadataStore implements LocalMetadataStore {
     void done.finally(() => this.#groups.delete(done))
   }
 
+  /**
+   * Waits as long as every turn of the event loop brings further commits: a group costs half a millisecond of processor time, so
+   * those that are on their way had better go into one. A commit that is alone waits for one turn.
+   */
+  async #gather(): Promise<void> {
+    const endMs = performance.now() + this.#gatherMs
+    for (let seen = 0; this.#queue.length > seen && this.#queue.length < maxGroupCommits; ) {
+      if (performance.now() >= endMs) return
+      seen = this.#queue.length
+      await nextTurn()
+    }
+  }
+
   /** Never rejects: every commit of the group is told. */
   async #runGroup(): Promise<void> {
     const group: Group = { hasBegun: false, pending: [], results: [], error: undefined }
     try {
+      await this.#gather()
       await this.#environment.root.transaction(() => this.#applyGroup(group))
     } catch (error) {
       const failure = await commitErrorOf(error, () => isFull(this.#directory))
