@@ -7,7 +7,7 @@
 import type { Entry, Snapshot } from '@strongroom/storage'
 import type { EngineContext } from './context.ts'
 import { EngineError } from './engine-error.ts'
-import { type DeleteMarker, decodeObjectRecord, type ObjectRecord, type ObjectVersion } from './object-record.ts'
+import type { DeleteMarker, ObjectRecord, ObjectVersion } from './object-record.ts'
 import { objectKey, versionKey } from './tables.ts'
 import { formatVersionId, parseVersionId } from './version-id.ts'
 import type { NameTarget } from './version-slot.ts'
@@ -38,13 +38,13 @@ export async function findVersion(
   const currentEntry = await snapshot.get(objectKey.encode(target.bucketId, target.name))
   // While a name has versions, one of them is current.
   if (!currentEntry) return undefined
-  const current = decodeObjectRecord(context.records.open(currentEntry))
+  const current = context.records.decodedObject(currentEntry)
   const isCurrent = wanted === undefined || (wanted === null ? current.isNull : isVersion(current, wanted))
   if (isCurrent) return { record: current, entry: currentEntry, isCurrent, currentEntry }
   const sequence = wanted ?? current.nullSequence
   if (sequence === undefined) return undefined
   const entry = await snapshot.get(versionKey.encode(target.bucketId, target.name, sequence))
-  const record = entry && decodeObjectRecord(context.records.open(entry))
+  const record = entry && context.records.decodedObject(entry)
   // The null version goes by that name only.
   if (!entry || !record || (wanted !== null && record.isNull)) return undefined
   return { record, entry, isCurrent: false, currentEntry }

@@ -38,10 +38,23 @@ export interface FittedRecord<T> {
 
 type Sealer = Pick<RecordSealer, 'seal' | 'open'>
 
+/** Longest sealed record of an object that is kept decoded: with {@link keptObjects} it bounds the memory that takes. */
+const maxKeptBytes = 1_024
+
+/** Records of objects that are kept decoded. */
+const keptObjects = 4_096
+
+/** A record of an object as it was stored, and what it says. */
+interface KeptObject {
+  readonly sealed: Buffer
+  readonly record: ObjectRecord
+}
+
 /** Opens, completes and caches records, and seals them. */
 export class RecordStore {
   readonly #sealer: Sealer
   readonly #cache = new BoundedMap<string, { readonly version: number; readonly value: unknown }>(4_096)
+  readonly #objects = new BoundedMap<string, KeptObject>(keptObjects)
 
   constructor(sealer: Sealer) {
     this.#sealer = sealer
@@ -67,9 +80,24 @@ export class RecordStore {
     return value
   }
 
+  /**
+   * The record at `entry`; its details may be in overflow chunks. The same bytes under the same key say the same: they are
+   * opened and decoded once, and the result, which nobody changes, serves all who read them lately.
+   *
+   * @throws CryptoError `not-authentic`
+   */
+  decodedObject(entry: Entry): ObjectRecord {
+    const cacheKey = asBuffer(entry.key).toString('latin1')
+    const found = this.#objects.get(cacheKey)
+    if (found?.sealed.equals(entry.value)) return found.record
+    const record = decodeObjectRecord(this.open(entry))
+    if (entry.value.length <= maxKeptBytes) this.#objects.set(cacheKey, { sealed: Buffer.from(entry.value), record })
+    return record
+  }
+
   /** The record at `entry`, with its details. */
   async object(snapshot: Snapshot, entry: Entry): Promise<ObjectRecord> {
-    const record = decodeObjectRecord(this.open(entry))
+    const record = this.decodedObject(entry)
     if (record.kind === 'delete-marker' || record.overflow === undefined) return record
     const bytes = await this.overflow(snapshot, record.overflow)
     return { ...record, details: decodeDetails(bytes, record.storageClass) }
