@@ -47,8 +47,8 @@ export function awsMessage(error: unknown): string {
 }
 
 /** The error for an answer that is none. It may have been carried out all the same. */
-export function awsNonsense({ operation, name }: Pick<AwsCall, 'operation' | 'name'>): StoreError {
-  const message = `${titleOf(operation, name)} was answered with something that makes no sense`
+export function awsNonsense(call: Pick<AwsCall, 'operation' | 'name'>): StoreError {
+  const message = `${titleOf(call)} was answered with something that makes no sense`
   return new StoreError('unreachable', message, { isOutcomeUnknown: true })
 }
 
@@ -59,8 +59,13 @@ export function isClockCorrected(error: unknown): boolean {
 
 /** The error for a call that failed. */
 export function awsFault(error: unknown, call: AwsCall): KmsError {
+  if (error instanceof StoreError) {
+    const { code, status, isOutcomeUnknown, cause } = error
+    const message = `${error.message}, for ${callOf(call)}`
+    return new StoreError(code, message, { status, isOutcomeUnknown, cause })
+  }
   if (error instanceof KmsError) return error
-  const what = titleOf(call.operation, call.name)
+  const what = titleOf(call)
   const name = awsExceptionName(error)
   const status = statusOfAws(error)
   if (!(error instanceof Error) || (name === '' && /Credential|Token|Provider/.test(error.name))) {
@@ -85,8 +90,10 @@ export function awsFault(error: unknown, call: AwsCall): KmsError {
   })
 }
 
-function titleOf(operation: string, name: string | undefined): string {
-  return `AWS Secrets Manager: ${operation}${name === undefined ? '' : ` of '${name}'`}`
+const titleOf = (call: Pick<AwsCall, 'operation' | 'name'>): string => `AWS Secrets Manager: ${callOf(call)}`
+
+function callOf({ operation, name }: Pick<AwsCall, 'operation' | 'name'>): string {
+  return `${operation}${name === undefined ? '' : ` of '${name}'`}`
 }
 
 function rightFor({ operation, name }: AwsCall): string {
