@@ -34,8 +34,9 @@ export function judge(row: WireRow, answer: WireAnswer, deviation: Deviation | u
 
 /**
  * A refused handshake: KES says why in an alert, which Node's TLS cannot be told to send. A certificate is judged when the
- * handshake is over, on both runtimes; the one alert that OpenSSL sends by itself, for none at all, comes only together with
- * refusing every self-signed one (`rejectUnauthorized`), and those are what API keys are.
+ * handshake is over, on both runtimes. The one alert that OpenSSL sends by itself, for none at all, comes only together with
+ * `rejectUnauthorized`, which refuses every self-signed one, and those are what API keys are. Where certificates are verified
+ * (auth-on) that would do; a second way to refuse, on each runtime another, is not worth two alerts.
  */
 function judgeRefusal({ response }: WireRow, end: string): Verdict {
   const alert = (response.tlsAlert ?? '').replaceAll('_', ' ')

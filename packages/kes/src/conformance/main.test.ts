@@ -45,8 +45,28 @@ describe('npm run kes-conformance', () => {
     const replayed = await run(`--address ${address} --server no-admin --directory ${path}`)
     expect(replayed.out).toMatch(/total +4 +4 +0 +0\n/)
     expect(replayed.code).toBe(0)
+    expect(replayed.out).toContain("\n4 of the 4 rows of the configuration 'no-admin' were replayed, of 354 in all.\n")
     // Rows of another configuration do not fit.
     expect((await run(`--address ${address} --server proxy --directory ${path}`)).code).toBe(1)
+  })
+
+  it('replays without a directory what can be replayed, and names the rest', async () => {
+    const path = join(directory, 'prepared')
+    await run(`--prepare ${path} --port 0`)
+    const address = async (name: string): Promise<string> => {
+      await server?.close({ graceMs: 0 })
+      const config = await loadKesConfig(join(path, `${name}.yml`), {})
+      server = await startKesServer(kesServerOptions(config, () => FilesKeyStore.open(join(directory, name))))
+      return `https://127.0.0.1:${server.addresses[0]?.port}`
+    }
+    const down = await run(`--address ${await address('down')} --server down`)
+    expect(down).toMatchObject({ code: 0, out: expect.stringMatching(/total +3 +3 +0 +0\n/) })
+    expect(down.out).toMatch(/3 of the 13 rows .*\n(?:.*\n)+Left out, .*\n {2}9\/fs directory gone: GET \/v1\/ready\n/)
+    const verifying = await run(`--address ${await address('auth-on')} --server auth-on`)
+    expect(verifying).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("4 of the 12 rows of the configuration 'auth-on'"),
+    })
   })
 
   it('says that there is no server, or none of that name, instead of counting rows', async () => {

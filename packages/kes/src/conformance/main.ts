@@ -12,8 +12,8 @@ import { KesError } from '../kes-error.ts'
 import { readCertificate } from '../protocol/certificate-identity.ts'
 import { type ClientCertificate, makeClientCertificates } from './client-certificates.ts'
 import { prepareServers, RecordedServers, readClients, takesStoreAway } from './recorded-servers.ts'
-import { formatReport } from './report.ts'
-import { type ConformanceTarget, type RowResult, replay } from './run.ts'
+import { formatCoverage, formatReport } from './report.ts'
+import { type ConformanceTarget, leftOut, type RowResult, replay } from './run.ts'
 import { readWireData, type WireData } from './wire-data.ts'
 
 const usage = `Usage: npm run kes-conformance -- [options]
@@ -25,7 +25,8 @@ its own with the recorded configurations, and all 354 rows are replayed.
                       directory, for a server that you start: strongroom kes server --config DIR/main.yml
   --port PORT         where that server is to listen, on 127.0.0.1 (default: 7373)
   --address URL       replay against a server that runs, https://host:port; its key store must be empty
-  --directory DIR     what was prepared for it; needed where client certificates are verified (auth-on)
+  --directory DIR     what was prepared for it; without it the rows are left out, and named, that need a certificate
+                      which the server verifies (auth-on), or its key store taken away (down)
   --server NAME       which of the recorded configurations it runs with (default: main)
   --client-cert FILE  certificate of its admin, where that is not the recorded one
   --client-key FILE   and its private key
@@ -73,9 +74,11 @@ export async function runConformance(
     return 0
   }
   if (!(values.server in data.servers)) throw new KesError('invalid-config', `no recorded server '${values.server}'`)
-  const results =
-    values.address === undefined ? await replayAll(data) : await replayOne(data, new URL(values.address), values)
-  write(formatReport(results))
+  const { results, coverage } =
+    values.address === undefined
+      ? { results: await replayAll(data), coverage: '' }
+      : await replayOne(data, new URL(values.address), values)
+  write(formatReport(results) + coverage)
   return results.length > 0 && results.every(({ kind }) => kind !== 'wrong') ? 0 : 1
 }
 
@@ -98,12 +101,20 @@ interface Aim {
   readonly 'client-key'?: string | undefined
 }
 
-async function replayOne(data: WireData, address: URL, aim: Aim): Promise<readonly RowResult[]> {
+/** Their issuer is known to servers of the same directory only. */
+const issuedCertificates = ['root', 'issued', 'issued_exp', 'issued_srv']
+
+async function replayOne(
+  data: WireData,
+  address: URL,
+  aim: Aim,
+): Promise<{ readonly results: readonly RowResult[]; readonly coverage: string }> {
   const { server, strict, directory } = aim
   const admin = await readAdmin(aim)
   const certificates = new Map(
     directory === undefined ? (await makeClientCertificates()).byName : await readClients(resolve(directory)),
   )
+  if (directory === undefined) for (const name of issuedCertificates) certificates.delete(name)
   if (admin !== undefined) certificates.set('admin', admin)
   const target: ConformanceTarget = {
     host: address.hostname.replace(/^\[|\]$/g, ''),
@@ -114,7 +125,9 @@ async function replayOne(data: WireData, address: URL, aim: Aim): Promise<readon
     ...(directory === undefined ? {} : { before: takesStoreAway(resolve(directory), server) }),
   }
   await checkReachable(target)
-  return replay(admin === undefined ? data : withAdmin(data, admin), target)
+  const recorded = admin === undefined ? data : withAdmin(data, admin)
+  const results = await replay(recorded, target)
+  return { results, coverage: formatCoverage(data, server, leftOut(data, target)) }
 }
 
 /** Else every row would be wrong, each for the same reason. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { RowResult } from './run.ts'
+import type { WireData, WireRow } from './wire-data.ts'
 
 const kinds = ['same', 'deviates', 'wrong'] as const
 
@@ -27,6 +28,21 @@ export function formatReport(results: readonly RowResult[]): string {
     for (const { row, detail } of found) lines.push(`  ${row.server}: ${row.id}`, `    ${detail}`)
   }
   return `${lines.join('\n')}\n`
+}
+
+/** Which part of the recording a replay against one server was, and what could not be replayed. */
+export function formatCoverage({ rows }: WireData, server: string, missing: readonly WireRow[]): string {
+  const own = rows.filter((row) => row.server === server)
+  const others = [...new Set(rows.map((row) => row.server))].filter((name) => name !== server)
+  const left = missing.length === 0 ? [] : ['', 'Left out, for want of --directory, with certificates and key store:']
+  return [
+    '',
+    `${own.length - missing.length} of the ${own.length} rows of the configuration '${server}' were replayed, of ${rows.length} in all.`,
+    `The others are of other configurations, each with a server of its own: ${others.join(', ')}.`,
+    ...left,
+    ...missing.map(({ id }) => `  ${id}`),
+    '',
+  ].join('\n')
 }
 
 function countLine(name: string, results: readonly RowResult[]): string {

@@ -14,6 +14,7 @@ export interface ConformanceTarget {
   readonly port: number
   /** Name of the configuration that it runs with, and a key store that was empty when it started. */
   readonly server: string
+  /** Rows of certificates that are not here are left out. */
   readonly certificates: ReadonlyMap<string, ClientCertificate>
   /** Does what a row wants done before it; rows that want it are left out where absent. */
   readonly before?: (what: string) => Promise<void>
@@ -31,10 +32,9 @@ export async function replay(data: WireData, target: ConformanceTarget): Promise
   const deviations = new Map(data.deviations.map((deviation) => [deviation.id, deviation]))
   let done: string | undefined
   for (const row of data.rows) {
-    if (row.server !== target.server) continue
+    if (row.server !== target.server || !canReplay(row, target)) continue
     if (row.before !== undefined && row.before !== done) {
-      if (target.before === undefined) continue
-      await target.before(row.before)
+      await target.before?.(row.before)
       done = row.before
     }
     const answer = await exchange(peerOf(row, target), requestOf(row))
@@ -42,6 +42,16 @@ export async function replay(data: WireData, target: ConformanceTarget): Promise
     results.push({ row, ...judge(row, answer, deviation) })
   }
   return results
+}
+
+/** Rows of the server's configuration that cannot be replayed against it: what they need is out of reach. */
+export function leftOut(data: WireData, target: ConformanceTarget): readonly WireRow[] {
+  return data.rows.filter((row) => row.server === target.server && !canReplay(row, target))
+}
+
+function canReplay({ before, request }: WireRow, target: ConformanceTarget): boolean {
+  if (before !== undefined && target.before === undefined) return false
+  return request.cert === 'none' || target.certificates.has(request.cert)
 }
 
 function peerOf({ request }: WireRow, { host, port, certificates }: ConformanceTarget) {
