@@ -70,7 +70,7 @@ export class TrackedConnection implements Connection {
   handshakeKey: string | undefined
   current: Exchange | undefined
   /** While requests are served directly: then `current` is not used. */
-  direct: { readonly isBusy: boolean } | undefined
+  direct: { readonly isBusy: boolean; readonly owesBody: boolean } | undefined
   readonly waiting: Exchange[] = []
 
   #phase: Phase = 'handshake'
@@ -130,7 +130,7 @@ export class TrackedConnection implements Connection {
     this.#enter('header', now)
   }
 
-  /** A request reaches its handler; without an exchange it came whole. */
+  /** A request reaches its handler; without an exchange it was read directly. */
   began(exchange: Exchange | undefined, now: number): void {
     this.current = exchange
     this.#enter('exchange', now)
@@ -192,7 +192,8 @@ export class TrackedConnection implements Connection {
     const socket = this.socket
     const exchange = this.current
     if (socket === undefined) return undefined
-    if (socket.bytesRead !== this.#readMark || exchange === undefined || !owesBody(exchange)) {
+    const isOwed = exchange === undefined ? this.direct?.owesBody === true : owesBody(exchange)
+    if (socket.bytesRead !== this.#readMark || !isOwed) {
       this.#readMark = socket.bytesRead
       this.#readSince = now
     } else if (now - this.#readSince >= limits.bodyStallMs) {

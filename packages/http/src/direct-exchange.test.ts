@@ -6,14 +6,14 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type BodyResponse, readBody, sendBody } from './body.ts'
+import { readBody } from './body.ts'
 import type { DirectHandler } from './direct-exchange.ts'
-import { DirectReader } from './direct-request.ts'
+import { DirectReader, type DirectRequest } from './direct-request.ts'
 import type { DirectResponse } from './direct-response.ts'
 import type { ListenerOptions } from './listener.ts'
 import type { Handler } from './request-pipeline.ts'
 import { startListener } from './test-listener.fixture.ts'
-import { plainClient, tlsClient } from './test-peers.fixture.ts'
+import { plainClient, type RawClient, tlsClient } from './test-peers.fixture.ts'
 
 const HOST = 'Host: localhost\r\n'
 const get = (target: string): string => `GET ${target} HTTP/1.1\r\n${HOST}\r\n`
@@ -33,7 +33,7 @@ const byNode: Handler = async (request, response) => {
   response.end(text)
 }
 const direct: DirectHandler = (request, response) => {
-  if (request.target === '/declined') return false
+  if (request.target === '/declined' || !request.isWhole) return false
   answered(response, `<direct ${request.method} ${request.target} ${request.body.toString()}>`)
 }
 
@@ -127,6 +127,90 @@ describe('a connection that is served directly', () => {
     ])
     client.destroy()
     other.destroy()
+  })
+})
+
+describe('a body that is on its way', () => {
+  const bodyOf = async (request: DirectRequest): Promise<Buffer> =>
+    request.isWhole ? request.body : await request.readBody()
+  const part = (from: number, to: number): string => put('/a', 'abcdef').slice(from, to)
+  const headBytes = put('/a', 'abcdef').length - 6
+
+  it('is gathered, whatever its pieces are and whatever comes behind it', async () => {
+    const { port } = await start({
+      direct: async (request, response) => {
+        answered(response, `<direct ${request.target} ${(await bodyOf(request)).toString()}>`)
+      },
+    })
+    for (const ends of [[0], [1, 3], [5], [1, 2, 3, 4, 5]]) {
+      const client = await tlsClient(port)
+      let from = 0
+      for (const end of ends) {
+        client.write(part(from, headBytes + end))
+        from = headBytes + end
+        const other = await tlsClient(port)
+        other.write(get('/other'))
+        await other.until((text) => text.includes('>'))
+        other.destroy()
+      }
+      client.write(part(from, headBytes + 6) + get('/b'))
+      const received = await client.until((text) => bodies(text).length === 2)
+      expect(bodies(received)).toEqual(['<direct /a abcdef>', '<direct /b >'])
+      client.destroy()
+    }
+  })
+
+  it('is thrown away when nobody has read it, and the connection lives on', async () => {
+    const { port } = await start({ direct: ({ target }, response) => answered(response, `<direct ${target}>`) })
+    const client = await tlsClient(port)
+    client.write(part(0, headBytes + 2))
+    await client.until((text) => bodies(text).length === 1)
+    client.write('cdef')
+    client.write(put('/b', ''))
+    const received = await client.until((text) => bodies(text).length === 2)
+    expect(bodies(received)).toEqual(['<direct /a>', '<direct /b>'])
+    client.destroy()
+  })
+
+  it.each<[string, Partial<ListenerOptions>, (client: RawClient) => void]>([
+    ['when the client has gone', {}, (client) => client.destroy()],
+    ['when the client has ended its side', {}, (client) => void client.socket.end()],
+    ['when nothing more of it comes in time', { limits: { bodyStallMs: 100 } }, () => undefined],
+  ])('fails %s, as one by node:http does', async (_when, options, leave) => {
+    let outcome: unknown
+    const { port, listener } = await start({
+      ...options,
+      direct: async (request, response) => {
+        outcome = await bodyOf(request).catch((error: unknown) => error)
+        answered(response, '<late>')
+      },
+    })
+    const client = await tlsClient(port)
+    client.write(part(0, headBytes + 2))
+    await until(() => listener.stats.connections === 1)
+    leave(client)
+    await until(() => outcome !== undefined && listener.stats.connections === 0)
+    expect(outcome).toMatchObject({ code: 'aborted' })
+    expect(client.received()).toBe('')
+    expect(listener.stats.timeouts.body).toBe(options.limits === undefined ? 0 : 1)
+    client.destroy()
+  })
+
+  it('is waited for when the listener closes', async () => {
+    let isAsked = false
+    const { port, listener } = await start({
+      direct: async (request, response) => {
+        isAsked = true
+        answered(response, `<direct ${(await bodyOf(request)).toString()}>`)
+      },
+    })
+    const client = await tlsClient(port)
+    client.write(part(0, headBytes + 2))
+    await until(() => isAsked)
+    const closing = listener.close({ graceMs: 5_000 })
+    client.write('cdef')
+    expect(await client.closed()).toMatch(/Connection: close\r\n\r\n<direct abcdef>$/)
+    await closing
   })
 })
 
@@ -277,157 +361,19 @@ describe('a request that is read directly', () => {
         const request = new DirectReader().read(Buffer.from(text, 'latin1'))
         if (request === undefined) return
         compared++
+        const missing = request.isWhole ? '' : 'z'.repeat(request.bodyBytes - request.begun.length)
+        const body = (request.isWhole ? request.body : request.begun).toString('latin1') + missing
+        text += missing
         const client = await plainClient(port)
         client.write(Buffer.from(text, 'latin1'))
         const received = await client.until((answer) => answer.endsWith('\r\n\r\n'))
-        const { method, target, rawHeaders, body } = request
-        expect(received).toContain(`Seen: ${seen(method, target, rawHeaders, body.toString('latin1'))}\r\n`)
+        const { method, target, rawHeaders } = request
+        expect(received).toContain(`Seen: ${seen(method, target, rawHeaders, body)}\r\n`)
         client.destroy()
       }),
       { numRuns: 400 },
     )
     expect(compared).toBeGreaterThan(100)
-  })
-})
-
-describe('an answer to a request that was read directly', () => {
-  interface CommonResponse extends BodyResponse {
-    setHeader(name: string, value: string): unknown
-    writeHead(status: number, headers: Readonly<Record<string, string>>): CommonResponse
-    end(body?: string | Uint8Array): unknown
-  }
-  type Answer = (response: CommonResponse) => unknown
-  async function* pieces(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
-    for (const text of texts) yield Buffer.from(text)
-  }
-  const answers: readonly (readonly [what: string, answer: Answer])[] = [
-    ['text of a known length', (r) => r.writeHead(200, { 'content-length': '5', a: 'b' }).end('<a/>\n')],
-    ['text beyond ASCII', (r) => r.writeHead(404, { 'content-length': '3' }).end('\u20ac')],
-    ['a header in Latin-1', (r) => r.writeHead(200, { 'x-amz-meta-a': '\u00e4', 'content-length': '0' }).end()],
-    ['bytes', (r) => r.writeHead(206, { 'content-length': '3' }).end(Buffer.from([1, 0xff, 0]))],
-    [
-      'bytes behind a header in Latin-1',
-      (r) => r.writeHead(200, { a: '\u00e4', 'content-length': '1' }).end(Buffer.of(7)),
-    ],
-    ['a known length without a body', (r) => r.writeHead(200, { 'content-length': '0' }).end()],
-    ['no length and no body', (r) => r.writeHead(200, {}).end()],
-    ['text of no length', (r) => r.writeHead(200, { etag: '"1"' }).end('text')],
-    ['204', (r) => r.writeHead(204, {}).end()],
-    ['204 with a length', (r) => r.writeHead(204, { 'content-length': '0' }).end()],
-    ['304', (r) => r.writeHead(304, { etag: '"1"' }).end()],
-    ['412 and a text', (r) => r.writeHead(412, { 'content-length': '1' }).end('x')],
-    [
-      'a stream of a known length',
-      (r) => {
-        r.setHeader('content-length', '6')
-        r.setHeader('etag', '"1"')
-        return sendBody(r, pieces('abc', '', 'def'))
-      },
-    ],
-    ['a stream of no length', (r) => sendBody(r, pieces('abc', 'def'))],
-    [
-      'an empty stream',
-      (r) => {
-        r.setHeader('content-length', '0')
-        return sendBody(r, pieces())
-      },
-    ],
-  ]
-
-  /** The head in order, and the body whatever its chunks are. */
-  const comparable = (received: string): readonly string[] => {
-    const end = received.indexOf('\r\n\r\n')
-    const head = received.slice(0, end).replace(/Date: .*/, 'Date')
-    const body = received.slice(end + 4)
-    return [head, head.includes('chunked') ? body.replace(/(?:^|\r\n)[0-9a-f]+\r\n/g, '') : body]
-  }
-
-  it.each(answers)('is the same as one by node:http: %s', async (_what, answer) => {
-    const serve = async (_: unknown, response: CommonResponse): Promise<void> => {
-      await answer(response)
-    }
-    const { port } = await startListener(serve, {
-      direct: (request, response) => (request.target === '/node' ? false : serve(request, response)),
-    })
-    for (const method of ['GET', 'HEAD']) {
-      const received: (readonly string[])[] = []
-      for (const target of ['/node', '/direct']) {
-        const client = await tlsClient(port)
-        client.write(`${method} ${target} HTTP/1.1\r\n${HOST}\r\n`)
-        // A second request shows that the connection can still be used, and where the first answer ended.
-        client.write(`${method} ${target} HTTP/1.1\r\n${HOST}\r\n`)
-        const twice = await client.until((text) => {
-          const half = text.slice(text.lastIndexOf('HTTP/1.1 '))
-          return text.length > half.length && text.length === 2 * half.length
-        })
-        received.push(comparable(twice.slice(twice.length / 2)))
-        client.destroy()
-      }
-      expect(received[1]).toEqual(received[0])
-    }
-  })
-
-  it('has no header that would be two', async () => {
-    const errors: unknown[] = []
-    const { port } = await start({
-      direct: (_request, response) => {
-        response.writeHead(200, { 'content-length': '0', 'x-amz-meta-a': 'b\r\nc: d' }).end()
-      },
-      onHandlerError: (error) => errors.push(error),
-    })
-    const client = await tlsClient(port)
-    client.write(get('/'))
-    const received = await client.closed()
-    expect(received).toMatch(/^HTTP\/1.1 500 /)
-    expect(received).not.toContain('c: d')
-    expect(errors).toMatchObject([{ code: 'invalid-header' }])
-  })
-
-  it('stops while the client does not take it, and ends when the client goes', async () => {
-    let given = 0
-    let outcome: unknown
-    async function* endless(): AsyncGenerator<Uint8Array> {
-      for (;;) {
-        given++
-        yield Buffer.alloc(1_048_576)
-      }
-    }
-    const { port, listener } = await start({
-      direct: async (_request, response) => {
-        outcome = await sendBody(response, endless()).catch((error: unknown) => error)
-      },
-    })
-    const client = await tlsClient(port)
-    client.socket.pause()
-    client.write(get('/'))
-    let seen = -1
-    // Another connection's round trips are the clock.
-    while (seen !== given || given === 0) {
-      seen = given
-      for (let turn = 0; turn < 20; turn++) {
-        const other = await tlsClient(port)
-        other.destroy()
-      }
-    }
-    expect(given).toBeLessThan(64)
-    client.destroy()
-    await until(() => outcome !== undefined && listener.stats.connections === 0)
-    expect(outcome).toMatchObject({ code: 'aborted' })
-  })
-
-  it('is cut off, and never looks whole, when its source fails midway', async () => {
-    async function* failing(): AsyncGenerator<Uint8Array> {
-      yield Buffer.from('abc')
-      yield Buffer.from('def')
-      throw new Error('not authentic')
-    }
-    const { port, listener } = await start({
-      direct: (_request, response) => sendBody(response, failing()).then(() => undefined),
-    })
-    const client = await tlsClient(port)
-    client.write(get('/'))
-    expect(await client.closed()).toMatch(/\r\n\r\n3\r\nabc\r\n$/)
-    await until(() => listener.stats.connections === 0)
   })
 })
 

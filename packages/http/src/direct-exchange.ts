@@ -7,11 +7,12 @@
 
 import type { Socket } from 'node:net'
 import type { Connection, TrackedConnection } from './connection.ts'
-import { DirectReader, type DirectRequest } from './direct-request.ts'
+import { DirectBody } from './direct-body.ts'
+import { DirectReader, type DirectReading, type DirectRequest } from './direct-request.ts'
 import { DirectResponse, type DirectSink } from './direct-response.ts'
 
 /**
- * Serves a request that came whole; one of a connection at a time. Must call `end` of the response, at once or later.
+ * Serves a request whose head came whole; one of a connection at a time. Must call `end` of the response, at once or later.
  *
  * @returns `false` for a request that is to be served by the other handler instead: then nothing was done
  */
@@ -46,7 +47,11 @@ export class DirectExchange implements DirectSink {
   #isBegun = false
   /** All of it. */
   #isAnswered = false
+  /** And it has left as far as that is known here. */
+  #isTaken = false
   #hasPeerEnded = false
+  /** Of the request under way, if it had not come whole. */
+  #body: DirectBody | undefined
   /** What came while a request was under way. */
   #waiting: Buffer | undefined
 
@@ -60,6 +65,12 @@ export class DirectExchange implements DirectSink {
     socket.on('drain', this.#onDrain)
     socket.on('end', this.#onEnd)
     socket.on('error', this.#onError)
+    socket.on('close', this.#onClose)
+  }
+
+  /** The client is to send more of a body. */
+  get owesBody(): boolean {
+    return this.#body !== undefined && this.#body.missing > 0
   }
 
   get isGone(): boolean {
@@ -81,8 +92,9 @@ export class DirectExchange implements DirectSink {
 
   finish(isTaken: boolean, isLast: boolean): void {
     this.#isAnswered = true
+    this.#isTaken = isTaken
     if (isLast) this.#connection.linger(this.#options.now())
-    else if (isTaken) this.#done()
+    else this.#doneIfAll()
   }
 
   on(event: 'drain' | 'close', listener: () => void): void {
@@ -99,14 +111,20 @@ export class DirectExchange implements DirectSink {
 
   readonly #onError = (): void => this.destroy()
 
+  readonly #onClose = (): void => this.#body?.abort()
+
   /** Who does not take an answer gets no further one. */
   readonly #onDrain = (): void => {
-    if (this.isBusy && this.#isAnswered) this.#done()
+    if (!this.isBusy || !this.#isAnswered) return
+    this.#isTaken = true
+    this.#doneIfAll()
   }
 
   readonly #onEnd = (): void => {
     this.#hasPeerEnded = true
     if (!this.isBusy) this.#socket.end()
+    else if (this.owesBody && this.#isAnswered) this.#connection.linger(this.#options.now())
+    else if (this.owesBody) this.destroy()
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -115,13 +133,17 @@ export class DirectExchange implements DirectSink {
       this.#take(chunk)
       return
     }
-    this.#waiting = this.#waiting === undefined ? chunk : Buffer.concat([this.#waiting, chunk])
-    this.#socket.pause()
+    const left = this.#body?.push(chunk) ?? chunk
+    if (left.length > 0) {
+      this.#waiting = this.#waiting === undefined ? left : Buffer.concat([this.#waiting, left])
+      this.#socket.pause()
+    }
+    if (this.#isAnswered) this.#doneIfAll()
   }
 
   #take(chunk: Buffer): void {
-    const request = this.#reader.read(chunk)
-    if (request === undefined) {
+    const reading = this.#reader.read(chunk)
+    if (reading === undefined) {
       this.#handOver(chunk)
       return
     }
@@ -129,9 +151,10 @@ export class DirectExchange implements DirectSink {
     this.isBusy = true
     this.#isBegun = false
     this.#isAnswered = false
+    this.#isTaken = false
     this.#connection.began(undefined, now())
     try {
-      const running = handler(request, new DirectResponse(this, request.method), this.#connection)
+      const running = handler(this.#request(reading), new DirectResponse(this, reading.method), this.#connection)
       if (running === false) this.#handOver(chunk)
       else if (running !== undefined) running.catch(this.#onFailure)
     } catch (error) {
@@ -139,12 +162,26 @@ export class DirectExchange implements DirectSink {
     }
   }
 
+  #request(reading: DirectReading): DirectRequest {
+    this.#body = undefined
+    if (reading.isWhole) return reading
+    const { begun, ...head } = reading
+    this.#body = new DirectBody(begun, head.bodyBytes)
+    return { ...head, readBody: this.#body.read }
+  }
+
   readonly #onFailure = (error: unknown): void => {
     this.#options.failed(this.#connection, this.#socket, error, this.#isBegun)
   }
 
+  /** The next request begins when the answer has been taken, and what nobody read of the body is here. */
+  #doneIfAll(): void {
+    if (this.isBusy && this.#isTaken && !this.owesBody) this.#done()
+  }
+
   #done(): void {
     this.isBusy = false
+    this.#body = undefined
     const { isDraining, now } = this.#options
     // Draining began after the answer had been written, while its client had not taken it.
     if (isDraining()) {
@@ -167,6 +204,7 @@ export class DirectExchange implements DirectSink {
     socket.off('drain', this.#onDrain)
     socket.off('end', this.#onEnd)
     socket.off('error', this.#onError)
+    socket.off('close', this.#onClose)
     socket.pause()
     socket.unshift(chunk)
     this.#options.handOver(this.#connection, socket)

@@ -1,8 +1,8 @@
 /**
- * Reads a request that came whole and is of the usual kind, without `node:http`, whose streams cost several times what a small
+ * Reads a request that came whole, or with its head whole, and is of the usual kind, without `node:http`, whose streams cost several times what a small
  * request does (docs/adr/0021-small-requests-past-node-http.md).
  *
- * Whatever is not exactly that (a part of a request, two of them, any header that changes how a message is framed or answered,
+ * Whatever is not exactly that (a part of a head, two requests, any header that changes how a message is framed or answered,
  * any byte out of the ordinary) is left to `node:http` with its checks: this reads a subset of what those accept, and in the
  * same way (RFC 9112 2 to 7). Linear in the length of the bytes, which is bounded.
  *
@@ -11,8 +11,7 @@
 
 import { isHost } from './request-guard.ts'
 
-/** A request with all of its body. */
-export interface DirectRequest {
+interface DirectHead {
   readonly method: string
   /** In origin form, of characters that a path or a query may have. */
   readonly target: string
@@ -20,9 +19,36 @@ export interface DirectRequest {
   readonly rawHeaders: readonly string[]
   /** Whether a body was announced, be it an empty one of chunks. */
   readonly hasBody: boolean
+}
+
+/** A request with all of its body. */
+export interface WholeRequest extends DirectHead {
+  readonly isWhole: true
   /** A view of the bytes that came from the connection: the reader's, who may overwrite it. */
   readonly body: Buffer
 }
+
+/** A request whose head is here and whose body, of a known and small length, is on its way. */
+export interface BegunRequest extends DirectHead {
+  readonly isWhole: false
+  readonly bodyBytes: number
+  /**
+   * The body, when it is here; to be called once or not at all. The buffer is the caller's.
+   *
+   * @throws HttpError `aborted` when the client went away first
+   */
+  readBody(): Promise<Buffer>
+}
+
+export type DirectRequest = WholeRequest | BegunRequest
+
+/** What was read: a request, or the head of one and what has come of its body. */
+export type DirectReading =
+  | WholeRequest
+  | (Omit<BegunRequest, 'readBody'> & {
+      /** A view of the bytes that came. */
+      readonly begun: Buffer
+    })
 
 /** Longer requests are left to `node:http`; bytes. */
 const maxRequestBytes = 16_384
@@ -87,13 +113,19 @@ export class DirectReader {
   }
 
   /** Reads what came, from the beginning of a request on. @returns `undefined` for what is not for us */
-  read(bytes: Buffer): DirectRequest | undefined {
+  read(bytes: Buffer): DirectReading | undefined {
     if (bytes.length > maxRequestBytes) return undefined
     const head = this.#remembered(bytes) ?? this.#readHead(bytes)
     if (head === undefined) return undefined
     const { method, target, rawHeaders, headBytes, bodyBytes, isChunked } = head
-    const body = isChunked ? onlyChunk(bytes, headBytes) : rest(bytes, headBytes, Math.max(0, bodyBytes))
-    return body === undefined ? undefined : { method, target, rawHeaders, hasBody: isChunked || bodyBytes > 0, body }
+    const length = Math.max(0, bodyBytes)
+    const begun = { method, target, rawHeaders, hasBody: isChunked || length > 0 }
+    if (!isChunked && headBytes + length > bytes.length) {
+      if (headBytes + length > maxRequestBytes) return undefined
+      return { ...begun, isWhole: false, bodyBytes: length, begun: bytes.subarray(headBytes) }
+    }
+    const body = isChunked ? onlyChunk(bytes, headBytes) : rest(bytes, headBytes, length)
+    return body === undefined ? undefined : { ...begun, isWhole: true, body }
   }
 
   #remembered(bytes: Buffer): Head | undefined {

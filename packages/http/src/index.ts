@@ -12,7 +12,7 @@ export { type CertificatePair, parseCertificatePair } from './certificate-pair.t
 export { CertificateIndex, type CertificateSource } from './certificates.ts'
 export type { Connection, PeerCertificate, TimeoutKind } from './connection.ts'
 export type { DirectHandler } from './direct-exchange.ts'
-export type { DirectRequest } from './direct-request.ts'
+export type { BegunRequest, DirectRequest, WholeRequest } from './direct-request.ts'
 export type { DirectHeaders, DirectResponse } from './direct-response.ts'
 export { HttpError, type HttpErrorCode } from './http-error.ts'
 export type { ListenerLimits } from './limits.ts'

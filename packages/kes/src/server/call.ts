@@ -4,7 +4,7 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { DirectRequest, DirectResponse } from '@strongroom/http'
+import type { DirectResponse, WholeRequest } from '@strongroom/http'
 import { quoteJson } from '../protocol/go-json.ts'
 import type { Route } from '../protocol/routes.ts'
 import type { Caller } from './caller.ts'
@@ -14,7 +14,7 @@ import type { Generation } from './generation.ts'
 const longestWithLength = 2_048
 
 /** A request as a stream, or one that came whole. */
-export type CallRequest = IncomingMessage | DirectRequest
+export type CallRequest = IncomingMessage | WholeRequest
 
 /** What both kinds of responses can do. */
 export interface CallResponse extends Pick<DirectResponse, 'destroyed' | 'headersSent' | 'shouldKeepAlive'> {

@@ -86,7 +86,7 @@ export class Dispatcher {
 
   /** The same for requests that came whole, as nearly all do; the others are for `handle`. */
   readonly handleDirect: DirectHandler = (request, response, connection) => {
-    if (request.method === 'HEAD' || request.target.includes('?')) return false
+    if (!request.isWhole || request.method === 'HEAD' || request.target.includes('?')) return false
     const startedAt = performance.now()
     const { generation } = this
     const target = resolveTarget(request.target, generation.routes)

@@ -150,6 +150,55 @@ describe.each([
     expect(text).toContain('\r\n1,2\r\n')
   })
 
+  it.each(['read', 'stream'] as const)('gives a body that comes behind its head: %s', async (how) => {
+    let ask = (): void => undefined
+    const asked = new Promise<void>((resolve) => {
+      ask = resolve
+    })
+    const port = await start({
+      direct: isDirect,
+      handler: async ({ body }) => {
+        ask()
+        if (how === 'read') return ok(await body.read(5))
+        const pieces: Uint8Array[] = []
+        for await (const piece of body.stream()) pieces.push(piece)
+        return ok(Buffer.concat(pieces))
+      },
+    })
+    const socket = connect(port, '127.0.0.1')
+    socket.write('PUT /b/o HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe')
+    await asked
+    socket.write('llo')
+    await until(() => finished.length === 1)
+    socket.destroy()
+    expect(finished).toMatchObject([{ status: 200, bytesIn: 5, bytesOut: 5 }])
+    expect(direct).toBe(isDirect ? 1 : 0)
+  })
+
+  it('counts nothing of a body whose client has gone, and says so', async () => {
+    let ask = (): void => undefined
+    const asked = new Promise<void>((resolve) => {
+      ask = resolve
+    })
+    const port = await start({
+      direct: isDirect,
+      handler: async ({ body }) => {
+        ask()
+        const outcome = await body.read(5).catch((error: unknown) => error)
+        return {
+          ...ok(),
+          status: outcome instanceof Error && 'code' in outcome && outcome.code === 'aborted' ? 400 : 200,
+        }
+      },
+    })
+    const socket = connect(port, '127.0.0.1')
+    socket.write('PUT /b/o HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe')
+    await asked
+    socket.destroy()
+    await until(() => finished.length === 1)
+    expect(finished).toMatchObject([{ status: 400, bytesIn: 0 }])
+  })
+
   it('says no body, a known length, or a length that is not known', async () => {
     const port = await start({ direct: isDirect, handler: async ({ body }) => ok(String(body.declaredLength)) })
     expect((await ask(port, '/')).text).toBe('0')
@@ -232,6 +281,10 @@ describe.each([
     expect((await ask(port, '/b/o', { method: 'HEAD' })).headers['content-length']).toBe('12345')
   })
 })
+
+async function until(test: () => boolean): Promise<void> {
+  while (!test()) await new Promise((resolve) => setImmediate(resolve))
+}
 
 describe('the router', () => {
   it('answers health without credentials', async () => {

@@ -82,7 +82,7 @@ export function s3Bridge(options: S3BridgeOptions): Bridge {
     const method = request.method ?? 'GET'
     const target = ('target' in request ? request.target : request.url) ?? '/'
     const question = target.indexOf('?')
-    const body = 'target' in request ? new WholeBody(request.body, headers) : new IncomingBody(request, headers)
+    const body = 'target' in request ? new DirectBody(request, headers) : new IncomingBody(request, headers)
     const answer = await handler({
       method,
       rawPath: pathOf(question < 0 ? target : target.slice(0, question)),
@@ -157,14 +157,14 @@ function declaredLength(headers: RequestHeaders): number | undefined {
   return headers['transfer-encoding'] === undefined ? 0 : undefined
 }
 
-/** The body of a request that came whole. */
-class WholeBody implements RequestBody {
+/** The body of a request that was read directly: a small one, which came whole or is about to. */
+class DirectBody implements RequestBody {
   readonly declaredLength: number | undefined
-  readonly #bytes: Uint8Array
+  readonly #request: DirectRequest
   #taken = 0
 
-  constructor(bytes: Uint8Array, headers: RequestHeaders) {
-    this.#bytes = bytes
+  constructor(request: DirectRequest, headers: RequestHeaders) {
+    this.#request = request
     this.declaredLength = declaredLength(headers)
   }
 
@@ -174,15 +174,21 @@ class WholeBody implements RequestBody {
   }
 
   async read(limitBytes: number): Promise<Uint8Array> {
-    const { length } = this.#bytes
+    const request = this.#request
+    const length = request.isWhole ? request.body.length : request.bodyBytes
     if (length > limitBytes) throw new ServerError('too-large', `the body is longer than ${limitBytes} bytes`)
-    this.#taken = length
-    return this.#bytes
+    try {
+      const bytes = request.isWhole ? request.body : await request.readBody()
+      this.#taken = length
+      return bytes
+    } catch (error) {
+      throw transportError(error)
+    }
   }
 
   async *stream(): AsyncGenerator<Uint8Array> {
-    this.#taken = this.#bytes.length
-    if (this.#taken > 0) yield this.#bytes
+    const bytes = await this.read(Number.POSITIVE_INFINITY)
+    if (bytes.length > 0) yield bytes
   }
 }
 
