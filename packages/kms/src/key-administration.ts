@@ -1,29 +1,22 @@
 /**
- * What changes keys: create, rotate, lock, unlock, delete (now or later), and the listing that tells keys from their versions and markers.
+ * What changes keys: create, rotate, lock, unlock, delete (now or later).
  * Every order of steps here leaves, when the process dies between two of them, a key that is whole, locked or being
  * deleted, and whose deletion can be finished by asking again (docs/formats/stored-keys.md).
  *
  * @module
  */
 import type { RandomSource } from '@strongroom/crypto'
-import type { KeyAlgorithm, KeyDescription, KeyName, KeyStore, KeyVersion } from './contract.ts'
-import { deletionEntryName, entryShape, isEntryName, markerEntryName, versionEntryName } from './entry-name.ts'
-import { formatKeyMarker, keyFamily, type MarkerMeaning, parseKeyMarker } from './key-marker.ts'
-import { isKeyName, parseKeyPattern } from './key-name.ts'
+import type { KeyAlgorithm, KeyDescription, KeyName, KeyStore } from './contract.ts'
+import { deletionEntryName, markerEntryName, versionEntryName } from './entry-name.ts'
+import { familyOfKeyEntry, listKeyNames, versionsToDelete } from './key-entries.ts'
+import { formatKeyMarker, type MarkerMeaning, parseKeyMarker } from './key-marker.ts'
 import { isClaim, purgeKey, recoverKey, replaceEntry } from './key-recovery.ts'
 import { checkUsable } from './key-state.ts'
 import { KmsError } from './kms-error.ts'
-import { describeLoadedKey, getEntry, isUnreadable, keyNotFound, type LoadedKey, markerApplies } from './loaded-key.ts'
+import { describeLoadedKey, getEntry, keyNotFound, type LoadedKey, markerApplies } from './loaded-key.ts'
 import type { LoadedKeyCache } from './loaded-key-cache.ts'
 import { NameMutex } from './name-mutex.ts'
-import {
-  formatStoredKey,
-  keyLength,
-  parseStoredKey,
-  type StoredKey,
-  type VersionMark,
-  zeroStoredKey,
-} from './stored-key.ts'
+import { formatStoredKey, keyLength, type StoredKey, type VersionMark, zeroStoredKey } from './stored-key.ts'
 import { timestampFromMs } from './timestamp.ts'
 
 /** What the administration works with. */
@@ -44,9 +37,6 @@ interface NewKeyOptions {
 
 /** Rotations of one key by other nodes at the same moment that are waited out. */
 const maxRotationRaces = 16
-
-/** Entries of a listing looked into at the same time. */
-const listingConcurrency = 16
 
 /** See the module. Names are checked by the caller. */
 export class KeyAdministration {
@@ -126,13 +116,12 @@ export class KeyAdministration {
    */
   delete(name: KeyName): Promise<void> {
     return this.#change(name, async () => {
-      const first = await this.#readable(name)
-      const family = first === undefined ? undefined : familyOfKeyEntry(first)
+      const family = await familyOfKeyEntry(this.#options.store, name)
       if (family === 'no-key') throw keyNotFound(name)
       if (family !== undefined) await this.#markForDeletion(name, family)
       this.#options.cache.drop(name)
       let removed = 0
-      for (const version of await this.#versionsToDelete(name)) {
+      for (const version of await versionsToDelete(this.#options.store, name)) {
         removed += await this.#deleteEntry(versionEntryName(name, version))
       }
       removed += await this.#deleteEntry(name)
@@ -156,24 +145,9 @@ export class KeyAdministration {
     return this.#change(name, () => purgeKey(this.#options.store, name, this.#options.now))
   }
 
-  /** Names of keys that match; entries that are versions or markers are told by their values, not by their names. */
-  async list(pattern: string): Promise<readonly KeyName[]> {
-    const wanted = parseKeyPattern(pattern)
-    if (wanted === undefined) throw new KmsError('invalid-name', 'the listing pattern is too long or invalid')
-    const found: { readonly name: string; isKey: boolean }[] = []
-    const doubtful: { readonly name: string; isKey: boolean }[] = []
-    for await (const name of this.#options.store.list(wanted.text)) {
-      if (!isKeyName(name) || (!wanted.isPrefix && name !== wanted.text)) continue
-      const entry = { name, isKey: true }
-      found.push(entry)
-      if (entryShape(name).kind !== 'key') doubtful.push(entry)
-    }
-    const next = doubtful.values()
-    const worker = async (): Promise<void> => {
-      for (const entry of next) entry.isKey = await this.#isKeyEntry(entry.name)
-    }
-    await Promise.all(Array.from({ length: Math.min(listingConcurrency, doubtful.length) }, worker))
-    return found.filter(({ isKey }) => isKey).map(({ name }) => name)
+  /** Names of keys that match. */
+  list(pattern: string): Promise<readonly KeyName[]> {
+    return listKeyNames(this.#options.store, pattern)
   }
 
   /** Reads the key anew and works with it. */
@@ -286,17 +260,6 @@ export class KeyAdministration {
     }
   }
 
-  /** Newest first. Keys of their own, which moved in from KES under such names, are left alone. */
-  async #versionsToDelete(name: KeyName): Promise<readonly KeyVersion[]> {
-    const versions: KeyVersion[] = []
-    for await (const entry of this.#options.store.list(`${name}-v-`)) {
-      const shape = entryShape(entry)
-      if (shape.kind !== 'version' || shape.base !== name || !isEntryName(entry)) continue
-      if (!(await this.#isKeyEntry(entry))) versions.push(shape.version)
-    }
-    return versions.sort((a, b) => b - a)
-  }
-
   async #deleteMarker(entry: string): Promise<number> {
     const value = await getEntry(this.#options.store, entry)
     const marker = value === undefined ? undefined : parseKeyMarker(value)
@@ -324,48 +287,8 @@ export class KeyAdministration {
       throw error
     }
   }
-
-  /** Whether an entry named like a version or marker is a key of its own. One that cannot be read is none. */
-  async #isKeyEntry(entry: string): Promise<boolean> {
-    const value = await this.#readable(entry)
-    const stored = value === undefined ? undefined : tryParse(value)
-    if (stored === undefined) return false
-    zeroStoredKey(stored)
-    return stored.mark === undefined
-  }
-
-  /** The value of an entry; `undefined` when there is none, or none that its store can vouch for. */
-  async #readable(entry: string): Promise<Uint8Array | undefined> {
-    try {
-      return await getEntry(this.#options.store, entry)
-    } catch (error) {
-      if (isUnreadable(error)) return undefined
-      throw error
-    }
-  }
 }
 
 function identity({ state, deletionDueAtMs, family, nextVersion, foreignEntry, current }: LoadedKey) {
   return { state, deletionDueAtMs, family, nextVersion, foreignEntry, algorithm: current.algorithm }
-}
-
-function tryParse(value: Uint8Array): StoredKey | undefined {
-  try {
-    return parseStoredKey(value)
-  } catch (error) {
-    if (error instanceof KmsError) return undefined
-    throw error
-  } finally {
-    value.fill(0)
-  }
-}
-
-/** Hex; `undefined` when the entry cannot be read, `'no-key'` when it is a version or the marker of another key. */
-function familyOfKeyEntry(value: Uint8Array): string | undefined {
-  if (parseKeyMarker(value) !== undefined) return 'no-key'
-  const stored = tryParse(value)
-  if (stored === undefined) return undefined
-  const family = stored.mark === undefined ? Buffer.from(keyFamily(stored)).toString('hex') : 'no-key'
-  zeroStoredKey(stored)
-  return family
 }
