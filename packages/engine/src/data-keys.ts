@@ -160,12 +160,30 @@ async function decrypt(
   const { record } = found
   // SSE-S3 is the deployment's own business; an SSE-KMS key opens for those who may use it, cached data key or not.
   if (envelope.mode !== 'sse-s3' && !mayUse(context, record, target.requester.accountId)) throw keyIsGone()
-  const associated = kmsContext(target.bucketName, target.name, envelope.bucketKey, parseStoredContext(clientContext))
   try {
-    return await decryptLayers(context, record.name, envelope, associated)
+    return await decryptLayers(context, record.name, envelope, associatedData(target, envelope, clientContext))
   } catch (error) {
     throw kmsFailure(error, keyArn(context, record.ownerAccountId, record.name), 'read')
   }
+}
+
+/** The associated data of envelopes that were opened lately, and for which names. */
+const associatedDataOf = new WeakMap<
+  Envelope,
+  { readonly bucketName: string; readonly name: string; readonly bytes: Uint8Array }
+>()
+
+/** Made once for an envelope, whose record is decoded once: a KMS that remembers data keys knows the very array again. */
+function associatedData(
+  { bucketName, name }: DataKeyTarget,
+  envelope: KmsEnvelope | DualEnvelope,
+  clientContext: Uint8Array | undefined,
+): Uint8Array {
+  const known = associatedDataOf.get(envelope)
+  if (known?.name === name && known.bucketName === bucketName) return known.bytes
+  const bytes = kmsContext(bucketName, name, envelope.bucketKey, parseStoredContext(clientContext))
+  associatedDataOf.set(envelope, { bucketName, name, bytes })
+  return bytes
 }
 
 /** Has the KMS open the data key of each layer; the caller zeroes them. @throws KmsError */

@@ -66,6 +66,18 @@ describe('CachingKms', () => {
     await expect(kms.decrypt('k', 1, moved, context.subarray(1))).rejects.toMatchObject(refused)
   })
 
+  it('knows a data key again by its bytes, whichever arrays hold them', async () => {
+    const { kms } = inProcess()
+    open.push(kms)
+    await kms.createKey('k')
+    const { ciphertext, plaintext } = await kms.generateDataKey('k', context)
+    for (const array of [ciphertext, Buffer.from(ciphertext), ciphertext]) {
+      const opened = await kms.decrypt('k', 1, array, Buffer.from(context))
+      expect(Buffer.compare(opened, plaintext)).toBe(0)
+    }
+    expect(kms.counts).toMatchObject({ hits: 2, loads: 1 })
+  })
+
   it('obeys a lock at the next request, also one that was not made through it', async () => {
     const { kms, service } = inProcess()
     open.push(kms)

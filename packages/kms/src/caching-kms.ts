@@ -1,6 +1,7 @@
 /**
  * A `Kms` that remembers the data keys it has opened. Before it answers from memory it makes sure that the key may still be
  * used and is still the same key: a lock takes effect at the next request when the KMS is in process, within 5 s otherwise.
+ * Ciphertexts and contexts that were given to it are not to be changed.
  *
  * @module
  */
@@ -24,6 +25,8 @@ export class CachingKms extends DelegatingKms implements KeyStateSource {
   readonly #states: KeyStateSource
   readonly #cache: DataKeyCache
   readonly #onChange: CachingKmsOptions['onChange']
+  /** The ids of data keys by the arrays that they were asked for with. */
+  readonly #named = new WeakMap<Uint8Array, DataKeyScope & { readonly id: DataKeyId }>()
 
   constructor(inner: Kms & KeyStateSource, options?: CachingKmsOptions) {
     super(inner)
@@ -52,19 +55,28 @@ export class CachingKms extends DelegatingKms implements KeyStateSource {
     context: Uint8Array,
     options?: KmsCallOptions,
   ): Promise<Uint8Array> {
-    const decrypt = (own: KmsCallOptions | undefined): Promise<Uint8Array> =>
-      super.decrypt(name, keyVersion, ciphertext, context, own)
-    if (ciphertext.length > maxCachedCiphertextBytes) return decrypt(options)
+    if (ciphertext.length > maxCachedCiphertextBytes)
+      return super.decrypt(name, keyVersion, ciphertext, context, options)
     const { state, generation } = this.#states.peekState(name) ?? (await this.#states.keyState(name, options))
     checkUsable(name, state)
-    const id = dataKeyId(name, keyVersion, generation, ciphertext, context)
+    const id = this.#idOf({ keyName: name, keyVersion, generation, context }, ciphertext)
     const known = this.#cache.get(id)
     if (known !== undefined) return known
-    return endWaitingAt(
-      options?.signal,
-      // Others may join in the waiting, so no one caller's signal ends it: the inner KMS bounds its time.
-      this.#cache.load(id, () => decrypt(undefined)),
-    )
+    // Others may join in the waiting, so no one caller's signal ends it: the inner KMS bounds its time.
+    return endWaitingAt(options?.signal, this.#load(id, keyVersion, ciphertext, context))
+  }
+
+  #load(id: DataKeyId, keyVersion: KeyVersion, ciphertext: Uint8Array, context: Uint8Array): Promise<Uint8Array> {
+    return this.#cache.load(id, () => super.decrypt(id.keyName, keyVersion, ciphertext, context))
+  }
+
+  /** What a caller gives again, the very same arrays, is not hashed again. */
+  #idOf(scope: DataKeyScope, ciphertext: Uint8Array): DataKeyId {
+    const named = this.#named.get(ciphertext)
+    if (named !== undefined && isSameScope(named, scope)) return named.id
+    const id = dataKeyId(scope, ciphertext)
+    this.#named.set(ciphertext, { ...scope, id })
+    return id
   }
 
   override async close(): Promise<void> {
@@ -81,14 +93,23 @@ export class CachingKms extends DelegatingKms implements KeyStateSource {
   }
 }
 
+/** What identifies a data key beside its ciphertext. */
+interface DataKeyScope {
+  readonly keyName: KeyName
+  readonly keyVersion: KeyVersion
+  readonly generation: string
+  readonly context: Uint8Array
+}
+
+/** Whether two scopes are the same, of the same array; one that is equal and another array is not looked into. */
+function isSameScope(a: DataKeyScope, b: DataKeyScope): boolean {
+  return (
+    a.context === b.context && a.keyVersion === b.keyVersion && a.generation === b.generation && a.keyName === b.keyName
+  )
+}
+
 /** Lengths before texts, so that no two data keys have one id. */
-function dataKeyId(
-  keyName: KeyName,
-  keyVersion: KeyVersion,
-  generation: string,
-  ciphertext: Uint8Array,
-  context: Uint8Array,
-): DataKeyId {
+function dataKeyId({ keyName, keyVersion, generation, context }: DataKeyScope, ciphertext: Uint8Array): DataKeyId {
   const head = `${keyName.length} ${keyVersion} ${generation.length} ${ciphertext.length} ${keyName}${generation}`
   // One text, hashed in one go: a third of what an incremental hash over three pieces costs.
   const digest = hash('sha256', `${head}${latin1(ciphertext)}${latin1(context)}`, 'base64')

@@ -126,5 +126,5 @@ export class DataKeyCache {
 }
 
 function copyOf(secret: Uint8Array): Uint8Array {
-  return Uint8Array.prototype.slice.call(secret)
+  return new Uint8Array(secret)
 }

@@ -28,7 +28,7 @@ export function copyEntry(stored: Buffer, size: number): StoredEntry {
 }
 
 /** Bytes that are allocated at a time for small copies. One of them that is still held keeps them all. */
-const slabBytes = 8_192
+const slabBytes = 32_768
 
 let slab = Buffer.allocUnsafeSlow(slabBytes)
 let slabUsed = 0
