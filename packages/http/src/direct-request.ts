@@ -175,11 +175,11 @@ class HeadReader {
     }
   }
 
+  /** Each is a string of its own: a part of the whole head would keep all of it, with keys of customers, for as long as itself. */
   #rawHeaders(): string[] {
-    const text = this.#bytes.toString('latin1', 0, this.#at)
     const spans = this.#spans
     const raw: string[] = []
-    for (let i = 0; i < spans.length; i += 2) raw.push(text.slice(spans[i], spans[i + 1]))
+    for (let i = 0; i < spans.length; i += 2) raw.push(this.#bytes.toString('latin1', spans[i], spans[i + 1]))
     return raw
   }
 
