@@ -270,6 +270,48 @@ function fakeEnvironment(putError: Error): { environment: LmdbEnvironment; log: 
   return { environment: { root, entries: table, counters: table, state: table }, log }
 }
 
+describe('snapshots of the process that commits', () => {
+  test('begin anew after each commit that somebody was told of, and share one state until then', async () => {
+    const { environment } = fakeEnvironment(new Error('unused'))
+    let resets = 0
+    const root = { ...environment.root, resetReadTxn: () => void resets++ }
+    const store = new LmdbMetadataStore({ ...environment, root }, '/nowhere', { onFatal })
+    const resetsOfTwo = (): number => {
+      const before = resets
+      for (let i = 0; i < 2; i++) store.snapshot().release()
+      return resets - before
+    }
+    // Another process may be the one that commits.
+    expect(resetsOfTwo()).toBe(2)
+    await store.commit({})
+    expect(resetsOfTwo()).toBe(1)
+    expect(resetsOfTwo()).toBe(0)
+    await store.commit({})
+    expect(resetsOfTwo()).toBe(1)
+    await store.close()
+  })
+
+  test('see what was committed in the very turn in which it is told, with older ones still open', async () => {
+    const directory = await makeDirectory()
+    const store = await openLmdbMetadataStore(directory, { onFatal })
+    const open = []
+    for (let i = 0; i < 20; i++) {
+      open.push(store.snapshot())
+      await store.commit({ puts: [put('a', String(i))] })
+      const snapshot = store.snapshot()
+      open.push(snapshot, store.snapshot())
+      expect(Buffer.from((await snapshot.get(Buffer.from('a')))?.value ?? []).toString()).toBe(String(i))
+    }
+    const values = await Promise.all(open.map((snapshot) => snapshot.get(Buffer.from('a'))))
+    expect(values.map((entry) => entry && Number(Buffer.from(entry.value).toString()))).toEqual(
+      Array.from({ length: 20 }, (_, i) => [i === 0 ? undefined : i - 1, i, i]).flat(),
+    )
+    for (const snapshot of open) snapshot.release()
+    await store.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+})
+
 describe('transactions that fail', () => {
   test('a transaction that cannot begin rejects the commits that waited for it, and those after it may go through', async () => {
     const { environment } = fakeEnvironment(new Error('unused'))

@@ -105,6 +105,8 @@ export class LmdbMetadataStore implements LocalMetadataStore {
   readonly #holds = new Set<Promise<unknown>>()
   readonly #figures = { commits: 0, failedChecks: 0, batches: 0, gets: 0, seeks: 0, entriesListed: 0 }
   #queue: PendingCommit[] = []
+  /** Whether the state that the binding reads is the last one that anybody was told of. */
+  #isCurrent = false
   #isGroupWaiting = false
   #closing: Promise<void> | undefined
   #fatal: StorageError | undefined
@@ -123,6 +125,7 @@ export class LmdbMetadataStore implements LocalMetadataStore {
     const refusal = this.#refusal()
     if (refusal !== undefined) throw refusal
     try {
+      this.#readLastState()
       const snapshot = new LmdbSnapshot(this.#environment, this.#figures, (released) =>
         this.#snapshots.delete(released),
       )
@@ -133,6 +136,16 @@ export class LmdbMetadataStore implements LocalMetadataStore {
       this.#dieOfPanic(failure, failure)
       throw failure
     }
+  }
+
+  /**
+   * The binding goes on reading the state that it saw last, until a timer fires. That is a third of what a small read costs saved,
+   * and right as long as nobody was told of a later one: who has committed here is the only one who commits.
+   */
+  #readLastState(): void {
+    if (this.#isCurrent) return
+    this.#environment.root.resetReadTxn()
+    this.#isCurrent = this.#figures.batches > 0
   }
 
   async commit(commit: Commit): Promise<CommitResult> {
@@ -266,6 +279,7 @@ export class LmdbMetadataStore implements LocalMetadataStore {
       this.#fail(group, group.error)
       return
     }
+    this.#isCurrent = false
     this.#figures.batches++
     for (const [i, pending] of group.pending.entries()) {
       const result = group.results[i]
@@ -277,6 +291,7 @@ export class LmdbMetadataStore implements LocalMetadataStore {
   }
 
   #fail(group: Group, error: StorageError): void {
+    this.#isCurrent = false
     // A transaction that never began has taken no commits: those of the queue would wait for ever.
     if (!group.hasBegun) {
       this.#isGroupWaiting = false

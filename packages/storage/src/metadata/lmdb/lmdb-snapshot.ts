@@ -24,7 +24,10 @@ export interface LmdbReadFigures {
   entriesListed: number
 }
 
-/** Made by the store only: it holds a read transaction, which keeps LMDB from reusing pages until `release()`. */
+/**
+ * Made by the store only: it holds a read transaction, which keeps LMDB from reusing pages until `release()`. It is that of the
+ * snapshots before it in the same turn of the event loop, unless the store calls `resetReadTxn()` first.
+ */
 export class LmdbSnapshot implements Snapshot {
   readonly #environment: LmdbEnvironment
   readonly #figures: LmdbReadFigures
@@ -35,8 +38,6 @@ export class LmdbSnapshot implements Snapshot {
     this.#environment = environment
     this.#figures = figures
     this.#onRelease = onRelease
-    // Without the reset the binding would go on reading the state that it saw last, until a timer fires.
-    environment.root.resetReadTxn()
     this.#reading = { transaction: environment.root.useReadTransaction() }
   }
 

@@ -64,6 +64,8 @@ export class LmdbWorkerStore implements LocalMetadataStore {
   snapshot(): Snapshot {
     if (this.#refusal !== undefined) throw this.#refusal
     try {
+      // The binding would go on reading the state that it saw last, until a timer fires.
+      this.#environment.root.resetReadTxn()
       const forget = (released: LmdbSnapshot) => this.#snapshots.delete(released)
       const snapshot = new LmdbSnapshot(this.#environment, this.#figures, forget)
       this.#snapshots.add(snapshot)
