@@ -86,7 +86,9 @@ export class KesService {
 
   /** Runs the process, and lets the gate lead to it. */
   async run(): Promise<void> {
-    const child = spawnProgram(['kes', 'server', '--config', join(this.directory, 'config.yml')])
+    const workers = process.env.STRONGROOM_TEST_KES_WORKERS
+    const more = workers === undefined ? [] : ['--workers', workers]
+    const child = spawnProgram(['kes', 'server', '--config', join(this.directory, 'config.yml'), ...more])
     this.#process = child
     child.stdout?.on('data', (piece) => {
       this.#output += piece

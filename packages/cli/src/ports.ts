@@ -25,6 +25,8 @@ export interface KesServerArguments {
   readonly isDev: boolean
   /** Audit as JSON. */
   readonly isJson: boolean
+  /** Processes that serve. Default 1: the one that was started. */
+  readonly workers?: number
 }
 
 /** What the commands of `kes` are given beside. */

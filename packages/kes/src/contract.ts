@@ -4,8 +4,10 @@
  *
  * @module
  */
+import type { Socket } from 'node:net'
 import type { RandomSource } from '@strongroom/crypto'
 import type { KeyExpiry, KeyStore } from '@strongroom/kms'
+import type { Family } from './server/metric-families.ts'
 
 /** A certificate chain and its private key in PEM (the key not encrypted), and whom client certificates must lead to. */
 export interface KesTlsMaterial {
@@ -96,6 +98,33 @@ export interface KesServerDependencies {
   /** What `/version` and `/v1/status` say. Default: `<unknown>`, as a KES built without its repository says. */
   readonly version?: string
   readonly commit?: string
+  /** When the server started, by `now`; default: now. */
+  readonly startedAtMs?: number
+  /** This process is one of several that serve the same (docs/adr/0020-workers.md). Default: it serves alone. */
+  readonly neighbours?: KesNeighbours
+}
+
+/** What the metrics of a process are made of; can be sent as JSON, and added up by `mergeKesMetrics`. */
+export type KesMetricFamilies = readonly Family[]
+
+/** Which logs somebody reads over the wire. */
+export interface KesLogReaders {
+  readonly audit: boolean
+  readonly error: boolean
+}
+
+/** The other processes of one server. Nothing here may reject. */
+export interface KesNeighbours {
+  /** How many processes there are, this one included: what is limited is divided by it. */
+  readonly processes: number
+  /** Resolves when no other process remembers anything of the key. */
+  keyChanged(name: string): Promise<void>
+  /** Metrics of all processes together; `undefined` where they cannot be had. */
+  families(): Promise<KesMetricFamilies | undefined>
+  /** Resolves when the other processes forward the lines of these logs to this one (`KesServer.deliver`). */
+  readersChanged(readers: KesLogReaders): Promise<void>
+  /** Takes a line for the readers at others, while `KesServer.forward` says that there are any. */
+  forward(log: keyof KesLogReaders, line: string): void
 }
 
 /** A running server. */
@@ -109,6 +138,16 @@ export interface KesServer {
    * @throws KesError, HttpError (certificates) or what `openKeyStore` throws
    */
   reload(options: KesServerOptions): Promise<void>
+  /** Serves a connection that another process accepted, and has read nothing of. */
+  adopt(socket: Socket): void
+  /** Forgets what is remembered of a key that another process changed. */
+  forgetKey(name: string): void
+  /** What this process counts. */
+  families(): KesMetricFamilies
+  /** Which logs other processes want the lines of. */
+  forward(readers: KesLogReaders): void
+  /** Sends a line of another process to those who read that log here. */
+  deliver(log: keyof KesLogReaders, line: string): void
   /** Stops accepting, lets requests in flight finish for up to `graceMs` (default 1,000), zeroes keys, closes the store. */
   close(options?: { readonly graceMs?: number }): Promise<void>
 }

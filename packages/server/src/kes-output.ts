@@ -25,11 +25,21 @@ export function kesOutput(stream: Writable, isJson: boolean, now: () => Date = (
   return { write: (text) => lines.add(text), flush: () => lines.flush() }
 }
 
-function lostLine(count: number, isJson: boolean, at: Date): string {
-  const [time, message] = [at.toISOString(), 'log lines were lost: nobody read them']
-  return isJson
-    ? `${JSON.stringify({ time, level: 'WARN', message, count })}\n`
-    : `time=${time} level=WARN msg="${message}" count=${count}\n`
+const lostLine = (count: number, isJson: boolean, at: Date): string =>
+  kesLogLine('WARN', 'log lines were lost: nobody read them', { count }, isJson, at)
+
+/** A line of this process itself, beside those of the key service. Values need no quotes. */
+export function kesLogLine(
+  level: 'INFO' | 'WARN' | 'ERROR',
+  message: string,
+  fields: Readonly<Record<string, string | number>>,
+  isJson: boolean,
+  at: Date,
+): string {
+  const time = at.toISOString()
+  if (isJson) return `${JSON.stringify({ time, level, message, ...fields })}\n`
+  const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${value}`)
+  return `time=${time} level=${level} msg="${message}"${pairs.join('')}\n`
 }
 
 function ignoreLostOutput(): void {

@@ -5,44 +5,19 @@
  * @module
  */
 import type { KesServerArguments } from '@strongroom/cli'
-import {
-  describeStore,
-  type KesAddress,
-  KesError,
-  type KesServer,
-  type KesServerOptions,
-  kesServerOptions,
-  loadKesConfig,
-  openKesStore,
-  parseKesAddress,
-  startKesServer,
-} from '@strongroom/kes'
-import { devSetup } from './kes-dev.ts'
+import { KesError, startKesServer } from '@strongroom/kes'
 import { type KesOutput, kesOutput } from './kes-output.ts'
+import { type KesPlan, type KesPlanEnvironment, kesPlanner } from './kes-plan.ts'
+import { KesPool } from './workers/kes-pool.ts'
 
-export interface KesProcess {
+export interface KesProcess extends KesPlanEnvironment {
   readonly version: string
-  /** How the command line is called here. Default: `strongroom`. */
-  readonly command?: string
-  readonly environment: Readonly<Record<string, string | undefined>>
-  /** Standard output is a terminal: a secret may be shown there. Default: whether it is one. */
-  readonly isTerminal?: boolean
   /** Default: those of this process. */
   readonly writeOut?: (text: string) => void
   readonly writeError?: (text: string) => void
   /** Default: the signals of this process. */
   readonly signals?: NodeJS.EventEmitter
 }
-
-/** What a config means at one moment. */
-interface Plan {
-  readonly options: KesServerOptions
-  readonly keyStore: string
-  /** How to try it out. */
-  readonly usage: readonly string[]
-}
-
-const anyAddress: KesAddress = { host: '127.0.0.1', port: 7373 }
 
 /**
  * Runs until a signal; resolves with the exit code.
@@ -70,21 +45,17 @@ async function serve(
   writeError: (text: string) => void,
 ): Promise<number> {
   const signals = environment.signals ?? process
-  const makePlan = planner(given, environment)
+  const makePlan = kesPlanner(given, environment)
   const plan = await makePlan()
   const stop = new Promise<void>((resolve) => {
     signals.once('SIGTERM', resolve)
     signals.once('SIGINT', resolve)
   })
-  const server = await startKesServer(plan.options, {
-    auditSink: writeOut,
-    errorSink: writeError,
-    version: environment.version,
-  })
+  const server = await openFront(given, plan, environment, writeOut, writeError)
   const reload = async (): Promise<void> => {
     try {
       const next = await makePlan()
-      await server.reload(next.options)
+      await server.reload(next)
       writeOut(banner(server, next, environment.version))
       writeOut('=> Reloading configuration after SIGHUP signal completed.\n')
     } catch (error) {
@@ -109,46 +80,35 @@ async function serve(
   return 0
 }
 
-/** Reads the config anew at each call; what was given on the command line stays. */
-function planner(
+/** Whatever serves the requests. */
+interface KesFront {
+  readonly addresses: readonly { readonly address: string; readonly port: number }[]
+  reload(plan: KesPlan): Promise<void>
+  close(): Promise<void>
+}
+
+async function openFront(
   given: KesServerArguments,
-  { environment, isTerminal, command = 'strongroom' }: KesProcess,
-): () => Promise<Plan> {
-  const address = given.address === undefined ? undefined : addressOf(given.address)
-  if (given.isDev) {
-    const chosen = environment.KES_API_KEY
-    const setup = devSetup(address ?? anyAddress, chosen)
-    return async () => {
-      const { options, apiKey } = await setup
-      const isShown = chosen === undefined && (isTerminal ?? process.stdout.isTTY === true)
-      const usage = devUsage(isShown ? apiKey : undefined, chosen !== undefined, command)
-      return { options: withLog(options, given), keyStore: options.keyStoreLabel ?? '', usage }
-    }
+  { options }: KesPlan,
+  { environment, version }: KesProcess,
+  writeOut: (text: string) => void,
+  writeError: (text: string) => void,
+): Promise<KesFront> {
+  const { workers = 1, isDev, isJson } = given
+  if (workers > 1) {
+    if (isDev) throw new KesError('invalid-config', '--workers needs a config: the keys of --dev are in one process')
+    const told = { given, environment, version, startedAtMs: Date.now() }
+    return KesPool.open({ endpoints: options.endpoints, workers, told, isJson, writeOut, writeError })
   }
-  const file = given.config
-  if (file === undefined) {
-    throw new KesError('invalid-config', 'no config file specified. Use --config, or --dev to try it out')
-  }
-  return async () => {
-    const config = await loadKesConfig(file, environment)
-    const options = kesServerOptions(config, (store) => openKesStore(store, environment))
-    const endpoints = [address ?? config.address]
-    return { options: withLog({ ...options, endpoints }, given), keyStore: describeStore(config.store), usage: [] }
+  const server = await startKesServer(options, { auditSink: writeOut, errorSink: writeError, version })
+  return {
+    addresses: server.addresses,
+    reload: (next) => server.reload(next.options),
+    close: () => server.close(),
   }
 }
 
-const withLog = (options: KesServerOptions, { isJson }: KesServerArguments): KesServerOptions =>
-  isJson ? { ...options, log: { ...options.log, auditFormat: 'json' } } : options
-
-function addressOf(text: string): KesAddress {
-  const address = parseKesAddress(text)
-  if (address === undefined) {
-    throw new KesError('invalid-config', `not an IP address with a port: ${JSON.stringify(text)}`)
-  }
-  return address
-}
-
-function banner(server: KesServer, { options, keyStore, usage }: Plan, version: string): string {
+function banner(server: KesFront, { options, keyStore, usage }: KesPlan, version: string): string {
   const addresses = server.addresses.map(
     ({ address, port }) => `${address.includes(':') ? `[${address}]` : address}:${port}`,
   )
@@ -163,22 +123,4 @@ function banner(server: KesServer, { options, keyStore, usage }: Plan, version: 
     ...usage.map((line) => line.replaceAll('ADDRESS', first)),
   ]
   return `${rows.join('\n')}\n\n=> Server is up and running...\n`
-}
-
-/** Secrets are shown on a terminal only: elsewhere whoever starts the service chooses its API key. */
-function devUsage(apiKey: string | undefined, isChosen: boolean, command: string): readonly string[] {
-  const shown = apiKey === undefined ? [] : [`API Key     ${apiKey}`]
-  const hidden =
-    isChosen || apiKey !== undefined
-      ? []
-      : ['API Key     shown on a terminal only; set KES_API_KEY before the start to choose it']
-  return [
-    ...shown,
-    ...hidden,
-    '',
-    'Keys are in memory only and gone at the end. In another terminal:',
-    '',
-    `  export KES_SERVER=https://ADDRESS KES_API_KEY=${apiKey ?? '…'}`,
-    `  ${command} kes key create my-key -k`,
-  ]
 }

@@ -10,10 +10,15 @@ import { quoteJson } from '../protocol/go-json.ts'
 import { goTimeUtc } from '../protocol/go-text.ts'
 import type { Call } from './call.ts'
 import { type KeyActivity, refuseKeyError } from './key-errors.ts'
-import { withBody } from './key-handlers.ts'
+import { told, withBody } from './key-handlers.ts'
 import type { RouteHandler, ServerContext } from './server-context.ts'
 
 type Work = (call: Call, context: ServerContext) => Promise<KeyDescription | 'done' | 'not done'>
+
+/** As `extension`, of what changes a key: it is answered when all processes of this server know. */
+function change(activity: KeyActivity, message: string, work: Work): RouteHandler {
+  return extension(activity, message, (call, context) => told(call, context, () => work(call, context)))
+}
 
 /** Answers with the key as it is afterwards. */
 function extension(activity: KeyActivity, message: string, work: Work): RouteHandler {
@@ -46,20 +51,20 @@ function formatKey({ name, state, algorithm, currentVersion, versions, deletionD
 
 export const describeDetails = extension('read', 'described', (call) => call.generation.keys.describeKey(call.resource))
 
-export const rotate = extension('read', 'rotated', (call) =>
+export const rotate = change('read', 'rotated', (call) =>
   call.generation.keys.rotateKey(call.resource, { createdBy: call.caller.identity }),
 )
 
-export const lock = extension('read', 'locked', (call) => call.generation.keys.lockKey(call.resource))
+export const lock = change('read', 'locked', (call) => call.generation.keys.lockKey(call.resource))
 
-export const unlock = extension('read', 'unlocked', (call) => call.generation.keys.unlockKey(call.resource))
+export const unlock = change('read', 'unlocked', (call) => call.generation.keys.unlockKey(call.resource))
 
-export const recover = extension('read', 'recovered', (call) => call.generation.keys.recoverKey(call.resource))
+export const recover = change('read', 'recovered', (call) => call.generation.keys.recoverKey(call.resource))
 
 /** A moment as JSON has it, in UTC; milliseconds may be left out. */
 const moment = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/
 
-export const schedule = extension('delete', 'scheduled for deletion', async (call, context) => {
+export const schedule = change('delete', 'scheduled for deletion', async (call, context) => {
   // Refused, or the client has gone.
   let key: KeyDescription | 'not done' = 'not done'
   await withBody(call, context, bodyShapes.schedule, 'invalid request body', async ({ text }) => {
@@ -70,9 +75,9 @@ export const schedule = extension('delete', 'scheduled for deletion', async (cal
   return key
 })
 
-export const cancel = extension('delete', 'kept', (call) => call.generation.keys.cancelKeyDeletion(call.resource))
+export const cancel = change('delete', 'kept', (call) => call.generation.keys.cancelKeyDeletion(call.resource))
 
-export const purge = extension('delete', 'purged', async (call) => {
+export const purge = change('delete', 'purged', async (call) => {
   const { keys, store } = call.generation
   if (!store.hasRecoveryWindow && store.isReachable) {
     throw new KmsError('unsupported', 'this key store keeps nothing of a deleted key that could be purged')

@@ -70,9 +70,9 @@ export class KesMetrics {
     } as const
     const named = <N extends keyof typeof helps>(name: N) => ({ name, help: helps[name] })
     return [
-      { ...named('kes_http_request_success'), type: 'counter', codes: success },
-      { ...named('kes_http_request_error'), type: 'counter', codes: error },
-      { ...named('kes_http_request_failure'), type: 'counter', codes: failure },
+      { ...named('kes_http_request_success'), type: 'counter', codes: [...success] },
+      { ...named('kes_http_request_error'), type: 'counter', codes: [...error] },
+      { ...named('kes_http_request_failure'), type: 'counter', codes: [...failure] },
       { ...named('kes_http_request_active'), type: 'gauge', value: this.active },
       { ...named('kes_http_response_time'), type: 'histogram', histogram },
       { ...named('kes_log_error_events'), type: 'counter', value: this.errorEvents },
@@ -81,11 +81,12 @@ export class KesMetrics {
   }
 
   #process({ uptimeSeconds }: MetricSources): Family[] {
-    const gauge = (name: string, help: string, value: number): Family => ({
+    const gauge = (name: string, help: string, value: number, ofMany?: 'max'): Family => ({
       name: `kes_system_${name}`,
       help,
       type: 'gauge',
       value,
+      ...(ofMany === undefined ? {} : { ofMany }),
     })
     const more = 'It may be larger than the number of usable CPUs.'
     const fewer = 'It may be smaller than the number of available CPUs.'
@@ -94,9 +95,10 @@ export class KesMetrics {
         'up_time',
         'The time the server has been up and running in seconds.',
         Math.floor(uptimeSeconds() * 100) / 100,
+        'max',
       ),
-      gauge('num_cpu', `The number of logical CPUs available on the system. ${more}`, cpus().length),
-      gauge('num_cpu_used', `The number of logical CPUs usable by the server. ${fewer}`, availableParallelism()),
+      gauge('num_cpu', `The number of logical CPUs available on the system. ${more}`, cpus().length, 'max'),
+      gauge('num_cpu_used', `The number of logical CPUs usable by the server. ${fewer}`, availableParallelism(), 'max'),
       gauge('num_threads', 'The number of concurrent co-routines/threads that currently exists.', this.active + 1),
       gauge(
         'mem_heap_used',
@@ -112,7 +114,13 @@ export class KesMetrics {
   #own({ cache, store, connections }: MetricSources): Family[] {
     const { hits, misses, loads, failures, unconfirmed } = cache()
     const { isReachable, calls, failures: storeFailures } = store()
-    const values: readonly (readonly [name: string, type: 'counter' | 'gauge', help: string, value: number])[] = [
+    const values: readonly (readonly [
+      name: string,
+      type: 'counter' | 'gauge',
+      help: string,
+      value: number,
+      ofMany?: 'max' | 'min',
+    ])[] = [
       ['cache_hits_total', 'counter', 'Uses of a key that was in memory.', hits],
       ['cache_misses_total', 'counter', 'Uses of a key that had to wait for the key store.', misses],
       ['cache_loads_total', 'counter', 'Keys read from the key store; several waiting uses share one.', loads],
@@ -123,7 +131,13 @@ export class KesMetrics {
         'Uses of a key in memory whose state the key store could not confirm.',
         unconfirmed,
       ],
-      ['key_store_reachable', 'gauge', 'Whether the key store answered when it was last asked.', isReachable ? 1 : 0],
+      [
+        'key_store_reachable',
+        'gauge',
+        'Whether the key store answered when it was last asked.',
+        isReachable ? 1 : 0,
+        'min',
+      ],
       ['key_store_calls_total', 'counter', 'Calls of the key store.', calls],
       ['key_store_failures_total', 'counter', 'Calls that the key store did not answer.', storeFailures],
       ['connections', 'gauge', 'Open connections.', connections()],
@@ -134,9 +148,15 @@ export class KesMetrics {
         'Connections cut because a request was not answered in time.',
         this.timeouts,
       ],
-      ['reloads_total', 'counter', 'Configurations taken over while running.', this.reloads],
-      ['failed_reloads_total', 'counter', 'Configurations that could not be taken over.', this.failedReloads],
+      ['reloads_total', 'counter', 'Configurations taken over while running.', this.reloads, 'max'],
+      ['failed_reloads_total', 'counter', 'Configurations that could not be taken over.', this.failedReloads, 'max'],
     ]
-    return values.map(([name, type, help, value]) => ({ name: `strongroom_kes_${name}`, help, type, value }))
+    return values.map(([name, type, help, value, ofMany]) => ({
+      name: `strongroom_kes_${name}`,
+      help,
+      type,
+      value,
+      ...(ofMany === undefined ? {} : { ofMany }),
+    }))
   }
 }

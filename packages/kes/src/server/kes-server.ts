@@ -4,8 +4,15 @@
  *
  * @module
  */
+import type { Socket } from 'node:net'
 import { type Listener, listen } from '@strongroom/http'
-import type { KesServer, KesServerDependencies, KesServerOptions } from '../contract.ts'
+import type {
+  KesLogReaders,
+  KesMetricFamilies,
+  KesServer,
+  KesServerDependencies,
+  KesServerOptions,
+} from '../contract.ts'
 import { goTimeUtc } from '../protocol/go-text.ts'
 import { Audit } from './audit.ts'
 import { Dispatcher } from './dispatcher.ts'
@@ -15,6 +22,7 @@ import { KesMetrics } from './kes-metrics.ts'
 import { LogStream } from './log-stream.ts'
 import { LargeBodies } from './request-body.ts'
 import type { ServerContext } from './server-context.ts'
+import { ownFamilies } from './server-handlers.ts'
 import { admits, CurrentCertificate, type LoadedTls, loadTls } from './tls-material.ts'
 
 /** How often certificate, key and CAs are read again. */
@@ -27,7 +35,10 @@ const limits = {
   headerTimeoutMs: 5_000,
   idleTimeoutMs: 90_000,
   headerBytes: 32_768,
+  connections: 10_000,
 } as const
+/** Divided among processes, as connections are: bodies of a megabyte at a time, and readers of a log. */
+const [largeBodies, logReaders] = [64, 64]
 
 /**
  * Starts a server. A key store that cannot be reached does not stop it (see `KesServerOptions.openKeyStore`).
@@ -50,7 +61,8 @@ class RunningKesServer implements KesServer {
   readonly #now: () => number
   readonly #dependencies: KesServerDependencies
   readonly #context: ServerContext
-  readonly #startedAt = performance.now()
+  readonly #startedAtMs: number
+  readonly #startedAt: number
   #options: KesServerOptions
   #listener: Listener | undefined
   #dispatcher: Dispatcher | undefined
@@ -64,6 +76,8 @@ class RunningKesServer implements KesServer {
     this.#options = options
     this.#dependencies = dependencies
     this.#now = dependencies.now ?? Date.now
+    this.#startedAtMs = dependencies.startedAtMs ?? this.#now()
+    this.#startedAt = performance.now() - (this.#now() - this.#startedAtMs)
     this.#context = this.#makeContext()
   }
 
@@ -88,7 +102,7 @@ class RunningKesServer implements KesServer {
           const { routes, options: current } = dispatcher.generation
           return admits(connection, current.tls.verifyClients === true, routes.hasOpenRoute)
         },
-        limits,
+        limits: { ...limits, connections: this.#share(limits.connections) },
         handler: dispatcher.handle,
         direct: dispatcher.handleDirect,
         onHandlerError: (error) => this.#report('request failed', error),
@@ -106,6 +120,31 @@ class RunningKesServer implements KesServer {
     this.#dispatcher = dispatcher
     this.#certificate = certificate
     this.#tlsTimer = setInterval(() => void this.#reloadTls(), tlsReloadMs).unref()
+  }
+
+  adopt(socket: Socket): void {
+    if (this.#listener === undefined) socket.destroy()
+    else this.#listener.adopt(socket)
+  }
+
+  forgetKey(name: string): void {
+    this.#dispatcher?.generation.keys.forgetKey(name)
+  }
+
+  families(): KesMetricFamilies {
+    return this.#dispatcher === undefined ? [] : ownFamilies(this.#dispatcher.generation, this.#context)
+  }
+
+  forward({ audit, error }: KesLogReaders): void {
+    const { auditStream, errorStream, neighbours } = this.#context
+    auditStream.forward = audit ? (line) => neighbours?.forward('audit', line) : undefined
+    errorStream.forward = error ? (line) => neighbours?.forward('error', line) : undefined
+  }
+
+  deliver(log: keyof KesLogReaders, line: string): void {
+    const { auditStream, errorStream } = this.#context
+    const stream = log === 'audit' ? auditStream : errorStream
+    stream.deliver(line)
   }
 
   reload(options: KesServerOptions): Promise<void> {
@@ -183,6 +222,10 @@ class RunningKesServer implements KesServer {
     return Generation.create(options, { now: this.#now, random, errorLog: this.#context.errorLog, ca: tls.ca })
   }
 
+  #share(whole: number): number {
+    return Math.ceil(whole / (this.#dependencies.neighbours?.processes ?? 1))
+  }
+
   #setLogs({ log = {} }: KesServerOptions): void {
     const { audit, errorLog } = this.#context
     audit.level = log.auditLevel ?? 0
@@ -195,21 +238,25 @@ class RunningKesServer implements KesServer {
   }
 
   #makeContext(): ServerContext {
-    const { auditSink, errorSink, version = '<unknown>', commit = '<unknown>' } = this.#dependencies
+    const { auditSink, errorSink, version = '<unknown>', commit = '<unknown>', neighbours } = this.#dependencies
     const now = this.#now
     const metrics = new KesMetrics()
-    const auditStream = new LogStream(() => metrics.auditEvents++)
-    const errorStream = new LogStream(() => metrics.errorEvents++)
+    const maxReaders = this.#share(logReaders)
+    const changed = neighbours && (() => neighbours.readersChanged(readers()))
+    const auditStream = new LogStream({ counted: () => metrics.auditEvents++, maxReaders, changed })
+    const errorStream = new LogStream({ counted: () => metrics.errorEvents++, maxReaders, changed })
+    const readers = (): KesLogReaders => ({ audit: auditStream.hasReaders, error: errorStream.hasReaders })
     return {
+      neighbours,
       metrics,
       auditStream,
       errorStream,
       audit: new Audit({ now, sink: auditSink, stream: () => auditStream.write }),
       errorLog: new ErrorLog({ now, sink: errorSink, stream: () => errorStream.write }),
-      largeBodies: new LargeBodies(),
+      largeBodies: new LargeBodies(this.#share(largeBodies)),
       version,
       commit,
-      startedAt: goTimeUtc(now()),
+      startedAt: goTimeUtc(this.#startedAtMs),
       uptimeMs: () => performance.now() - this.#startedAt,
       connections: () => this.#listener?.stats.connections ?? 0,
     }

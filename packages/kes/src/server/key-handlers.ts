@@ -32,6 +32,15 @@ function keyHandler(activity: KeyActivity, work: (call: Call, context: ServerCon
   }
 }
 
+/** Does what changes a key; also where it fails, half-way maybe, it ends when no process of this server remembers the key. */
+export async function told<T>({ resource }: Call, { neighbours }: ServerContext, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } finally {
+    await neighbours?.keyChanged(resource)
+  }
+}
+
 /** Reads the body, and zeroes it and what was read of it when the work is done. */
 export async function withBody(
   call: Call,
@@ -64,8 +73,9 @@ function base64(bytes: Uint8Array): string {
   return asBuffer(bytes).toString('base64')
 }
 
-export const createKey = keyHandler('create', async (call) => {
-  await call.generation.keys.createKey(call.resource, { createdBy: call.caller.identity })
+export const createKey = keyHandler('create', async (call, context) => {
+  const { generation, resource, caller } = call
+  await told(call, context, () => generation.keys.createKey(resource, { createdBy: caller.identity }))
   call.keyVersion = 1
   call.done(`secret key '${call.resource}' created`)
 })
@@ -75,7 +85,8 @@ export const importKey = keyHandler('create', (call, context) =>
     const algorithm = parseKeyAlgorithm(text)
     if (algorithm === undefined) return call.refuse(406, `algorithm '${text}' is not supported`)
     if (main.length !== keySizeBytes) return call.refuse(406, `invalid key size for '${text}'`)
-    await call.generation.keys.importKey(call.resource, main, { algorithm, createdBy: call.caller.identity })
+    const options = { algorithm, createdBy: call.caller.identity }
+    await told(call, context, () => call.generation.keys.importKey(call.resource, main, options))
     call.keyVersion = 1
     call.done(`secret key '${call.resource}' created`)
   }),
@@ -95,8 +106,8 @@ export const describeKey = keyHandler('read', async (call) => {
   )
 })
 
-export const deleteKey = keyHandler('delete', async (call) => {
-  await call.generation.keys.deleteKey(call.resource)
+export const deleteKey = keyHandler('delete', async (call, context) => {
+  await told(call, context, () => call.generation.keys.deleteKey(call.resource))
   call.done(`secret key '${call.resource}' deleted`)
 })
 

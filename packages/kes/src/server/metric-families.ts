@@ -12,15 +12,46 @@ export interface HistogramValue {
   readonly sum: number
 }
 
+/** Can be sent as JSON. */
 export type Family = {
   readonly name: string
   readonly help: string
 } & (
-  | { readonly type: 'counter' | 'gauge'; readonly value: number }
+  | {
+      readonly type: 'counter' | 'gauge'
+      readonly value: number
+      /** What is made of the values of several processes. Default: their sum. */
+      readonly ofMany?: 'max' | 'min'
+    }
   /** One sample per value of the label `code`. */
-  | { readonly type: 'counter'; readonly codes: ReadonlyMap<number, number> }
+  | { readonly type: 'counter'; readonly codes: readonly (readonly [code: number, count: number])[] }
   | { readonly type: 'histogram'; readonly histogram: HistogramValue }
 )
+
+/** The families of several processes of one server as one: what counts is added up. Each has the same, in the same order. */
+export function mergeFamilies(ofProcesses: readonly (readonly Family[])[]): readonly Family[] {
+  const [first = [], ...others] = ofProcesses
+  return others.reduce((merged, families) => merged.map((family, at) => merge(family, families[at] ?? family)), first)
+}
+
+function merge(one: Family, other: Family): Family {
+  if ('value' in one) {
+    if (!('value' in other)) return one
+    const value = one.ofMany === undefined ? one.value + other.value : Math[one.ofMany](one.value, other.value)
+    return { ...one, value }
+  }
+  if ('codes' in one) {
+    if (!('codes' in other)) return one
+    const codes = new Map(one.codes)
+    for (const [code, count] of other.codes) codes.set(code, (codes.get(code) ?? 0) + count)
+    return { ...one, codes: [...codes] }
+  }
+  if (!('histogram' in other)) return one
+  const { bounds, counts, sum } = one.histogram
+  const { histogram } = other
+  const added = counts.map((count, at) => count + (histogram.counts[at] ?? 0))
+  return { ...one, histogram: { bounds, counts: added, sum: sum + histogram.sum } }
+}
 
 /** Prometheus' text format 0.0.4. A family without samples is left out. */
 export function formatFamilies(families: readonly Family[]): string {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { exchange } from '../conformance/wire-client.ts'
-import { encodeFamilies, formatFamilies } from './metric-families.ts'
+import { encodeFamilies, type Family, formatFamilies, mergeFamilies } from './metric-families.ts'
 import { certificate, startTestServer } from './test-server.fixture.ts'
 
 interface Row {
@@ -67,12 +67,12 @@ describe('metrics', () => {
         name: 'b',
         help: 'B.',
         type: 'counter',
-        codes: new Map([
+        codes: [
           [404, 2],
           [400, 1e7],
-        ]),
+        ],
       },
-      { name: 'c', help: 'C.', type: 'counter', codes: new Map<number, number>() },
+      { name: 'c', help: 'C.', type: 'counter', codes: [] },
       { name: 'd', help: 'D.', type: 'histogram', histogram: { bounds: [0.01, 1], counts: [1, 0, 2], sum: 0.00005 } },
     ] as const
     expect(formatFamilies(families)).toBe(
@@ -86,6 +86,41 @@ describe('metrics', () => {
     expect(Buffer.from(encodeFamilies([families[0]])).toString('hex')).toBe(
       `16${'0a0161'}${'1202412e'}${'1801'}${'220b'}${'1209'}09${doubleHex(4_072_776)}`,
     )
+  })
+
+  it('of several processes are added up, but for what is not a number of things', () => {
+    const families = (up: number, code: number, reachable: number): readonly Family[] => [
+      { name: 'uptime', help: '', type: 'gauge', value: up, ofMany: 'max' },
+      { name: 'reachable', help: '', type: 'gauge', value: reachable, ofMany: 'min' },
+      { name: 'calls', help: '', type: 'counter', value: up },
+      {
+        name: 'answers',
+        help: '',
+        type: 'counter',
+        codes: [
+          [200, 1],
+          [code, 2],
+        ],
+      },
+      { name: 'time', help: '', type: 'histogram', histogram: { bounds: [1], counts: [1, up], sum: up } },
+    ]
+    expect(mergeFamilies([families(5, 404, 1), families(7, 500, 1), families(6, 404, 0)])).toEqual([
+      { name: 'uptime', help: '', type: 'gauge', value: 7, ofMany: 'max' },
+      { name: 'reachable', help: '', type: 'gauge', value: 0, ofMany: 'min' },
+      { name: 'calls', help: '', type: 'counter', value: 18 },
+      {
+        name: 'answers',
+        help: '',
+        type: 'counter',
+        codes: [
+          [200, 3],
+          [404, 4],
+          [500, 2],
+        ],
+      },
+      { name: 'time', help: '', type: 'histogram', histogram: { bounds: [1], counts: [3, 18], sum: 18 } },
+    ])
+    expect(mergeFamilies([])).toEqual([])
   })
 })
 

@@ -26,13 +26,18 @@ const maxLarge = 64
  * half of what the others leave, so that there is always one for who has none, until all are taken.
  */
 export class LargeBodies {
+  readonly #most: number
   #held = 0
   readonly #heldBy = new Map<string, number>()
 
+  constructor(most: number = maxLarge) {
+    this.#most = most
+  }
+
   take(identity: string): boolean {
     const own = this.#heldBy.get(identity) ?? 0
-    // As `own < (maxLarge - others) / 2`, where `others = held - own`.
-    if (this.#held + own >= maxLarge) return false
+    // As `own < (most - others) / 2`, where `others = held - own`.
+    if (this.#held + own >= this.#most) return false
     this.#held++
     this.#heldBy.set(identity, own + 1)
     return true

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { KesNeighbours } from '../contract.ts'
 import type { RouteName } from '../protocol/routes.ts'
 import type { Audit } from './audit.ts'
 import type { Call } from './call.ts'
@@ -18,6 +19,8 @@ export interface ServerContext {
   readonly auditStream: LogStream
   readonly errorStream: LogStream
   readonly largeBodies: LargeBodies
+  /** `undefined`: this process serves alone. */
+  readonly neighbours: KesNeighbours | undefined
   readonly version: string
   readonly commit: string
   /** RFC 3339: what policies and identities say of their making. */

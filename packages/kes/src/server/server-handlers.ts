@@ -6,9 +6,10 @@
 import { arch, availableParallelism, cpus } from 'node:os'
 import { quoteJson } from '../protocol/go-json.ts'
 import { type Call, type CallResponse, sendText } from './call.ts'
+import type { Generation } from './generation.ts'
 import type { MetricSources } from './kes-metrics.ts'
-import { encodeFamilies, formatFamilies } from './metric-families.ts'
-import type { RouteHandler } from './server-context.ts'
+import { encodeFamilies, type Family, formatFamilies } from './metric-families.ts'
+import type { RouteHandler, ServerContext } from './server-context.ts'
 
 export const version: RouteHandler = (call, context) => {
   call.json(`{"version":${quoteJson(context.version)},"commit":${quoteJson(context.commit)}}`)
@@ -84,15 +85,19 @@ const protobufType = 'application/vnd.google.protobuf'
 const protobufContentType = `${protobufType}; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=underscores`
 const textContentType = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores'
 
-export const metrics: RouteHandler = (call, context) => {
-  const { keys, store } = call.generation
+/** What this process counts, with what the key store of a generation does. */
+export function ownFamilies({ keys, store }: Generation, context: ServerContext): readonly Family[] {
   const sources: MetricSources = {
     uptimeSeconds: () => context.uptimeMs() / 1_000,
     cache: () => keys.cacheCounts,
     store: () => store,
     connections: context.connections,
   }
-  const families = context.metrics.families(sources)
+  return context.metrics.families(sources)
+}
+
+export const metrics: RouteHandler = async (call, context) => {
+  const families = (await context.neighbours?.families()) ?? ownFamilies(call.generation, context)
   const response: CallResponse = call.response
   call.status = 200
   if (wantsProtobuf(call)) {
@@ -117,9 +122,9 @@ function wantsProtobuf({ request }: Call): boolean {
   )
 }
 
-export const streamErrors: RouteHandler = (call, context) => openStream(call, context.errorStream.add(call))
+export const streamErrors: RouteHandler = async (call, context) => openStream(call, await context.errorStream.add(call))
 
-export const streamAudit: RouteHandler = (call, context) => openStream(call, context.auditStream.add(call))
+export const streamAudit: RouteHandler = async (call, context) => openStream(call, await context.auditStream.add(call))
 
 function openStream(call: Call, isOpen: boolean): void {
   if (isOpen) call.status = 200

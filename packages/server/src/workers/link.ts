@@ -42,11 +42,24 @@ export type Methods<C> = {
   readonly [N in keyof C]: C[N] extends readonly [infer A, infer R] ? (argument: A) => Promise<R> : never
 }
 
-const frameTypes = { commit: 1, committed: 2, call: 3, result: 4, log: 5, access: 6, keyring: 7 } as const
+const frameTypes = {
+  commit: 1,
+  committed: 2,
+  call: 3,
+  result: 4,
+  log: 5,
+  access: 6,
+  keyring: 7,
+  auditEvent: 8,
+  errorEvent: 9,
+} as const
 export type DataFrame = Exclude<keyof typeof frameTypes, 'call' | 'result'>
 
 const dataFrames: ReadonlyMap<number, DataFrame> = new Map(
-  (['commit', 'committed', 'log', 'access', 'keyring'] as const).map((name) => [frameTypes[name], name]),
+  (['commit', 'committed', 'log', 'access', 'keyring', 'auditEvent', 'errorEvent'] as const).map((name) => [
+    frameTypes[name],
+    name,
+  ]),
 )
 
 export interface LinkOptions<Mine> {

@@ -1,22 +1,20 @@
 /**
- * One worker, as main sees it: a process, the link to it, and its end.
+ * One worker of an object server, as main sees it.
  *
  * @module
  */
-import { type ChildProcess, fork } from 'node:child_process'
 import type { Socket } from 'node:net'
-import { join } from 'node:path'
-import { Duplex } from 'node:stream'
 import { encodeKeyringBody, type Keyring } from '@strongroom/kms'
 import { type LmdbMetadataStore, serveCommit } from '@strongroom/storage'
-import { ServerError } from '../server-error.ts'
-import { type DataFrame, Link, type MainCalls, type Methods, type WorkerCalls } from './link.ts'
-import { type HandOver, linkDescriptor, type WorkerStart } from './worker-start.ts'
-
-/** The built program, also for a main that runs from its sources. */
-const program = join(import.meta.dirname, '../../dist/workers/worker-process.js')
+import type { DataFrame, Link, MainCalls, Methods, WorkerCalls } from './link.ts'
+import { WorkerChild } from './worker-child.ts'
+import type { WorkerStart } from './worker-start.ts'
+import type { TeamWorker } from './worker-team.ts'
 
 export interface WorkerHandleOptions {
+  /** What it is told when it starts. */
+  readonly keyring: Keyring
+  readonly told: WorkerStart
   readonly methods: Methods<MainCalls>
   /** Commits for it, and nothing while it opens the map. */
   readonly metadata: Pick<LmdbMetadataStore, 'commit' | 'holdCommits'>
@@ -33,47 +31,31 @@ const openMs = 10_000
 const startMs = 60_000
 
 /** See the module. */
-export class WorkerHandle {
-  readonly link: Link<WorkerCalls, MainCalls>
-  readonly #child: ChildProcess
+export class WorkerHandle implements TeamWorker {
+  readonly #child: WorkerChild<WorkerCalls, MainCalls>
   readonly #options: WorkerHandleOptions
-  readonly #exited: Promise<void>
-  /** Given away, and not sent yet: Node.js sends one, waits, and says nothing of the others when the process ends. */
-  readonly #unsent = new Set<Socket>()
-  #isServing = false
-  #hasServed = false
-  #hasEnded = false
 
   constructor(options: WorkerHandleOptions) {
     this.#options = options
-    this.#child = fork(program, [], {
-      // Its log comes over the link. What a runtime says when it breaks off goes where ours would.
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
-      execArgv: [],
-    })
-    const stream = this.#child.stdio[linkDescriptor]
-    if (!(stream instanceof Duplex)) throw new ServerError('internal', 'this runtime cannot start workers')
-    this.link = new Link(stream, {
+    this.#child = new WorkerChild({
+      program: 'worker-process.js',
       methods: options.methods,
       onData: (frame, payload) => this.#take(frame, payload),
-      onEnd: () => {
-        this.#isServing = false
-      },
-    })
-    this.#exited = new Promise((resolve) => {
-      this.#child.once('error', (error) => this.#ended(error.message, resolve))
-      this.#child.once('exit', (code, signal) => this.#ended(signal ?? `exit code ${code}`, resolve))
+      askToStop: (link) => link.call('stop', null),
+      onExit: options.onExit,
     })
   }
 
-  /** Connections may be handed over. */
+  get link(): Link<WorkerCalls, MainCalls> {
+    return this.#child.link
+  }
+
   get isServing(): boolean {
-    return this.#isServing
+    return this.#child.isServing
   }
 
-  /** It was started in full. */
   get hasServed(): boolean {
-    return this.#hasServed
+    return this.#child.hasServed
   }
 
   get pid(): number | undefined {
@@ -81,25 +63,30 @@ export class WorkerHandle {
   }
 
   /** Resolves when it serves. @throws ServerError, Error */
-  async start(keyring: Keyring, start: WorkerStart): Promise<void> {
-    const body = encodeKeyringBody(keyring.content)
-    try {
-      this.link.send('keyring', body)
-      this.link.flush()
-    } finally {
-      body.fill(0)
-    }
-    try {
+  start(): Promise<void> {
+    const { keyring, told, metadata } = this.#options
+    const { link } = this
+    return this.#child.start(async () => {
+      const body = encodeKeyringBody(keyring.content)
+      try {
+        link.send('keyring', body)
+        link.flush()
+      } finally {
+        body.fill(0)
+      }
       // Commits wait for the opening, and not for the start of a process.
-      await this.link.call('prepare', start, { timeoutMs: startMs })
-      await this.#options.metadata.holdCommits(() => this.#openMetadata())
-      await this.link.call('serve', null, { timeoutMs: startMs })
-      this.#isServing = true
-      this.#hasServed = true
-    } catch (error) {
-      this.#child.kill('SIGKILL')
-      throw error
-    }
+      await link.call('prepare', told, { timeoutMs: startMs })
+      await metadata.holdCommits(() => this.#openMetadata())
+      await link.call('serve', null, { timeoutMs: startMs })
+    })
+  }
+
+  handOver(socket: Socket, plaintext: boolean): void {
+    this.#child.handOver(socket, plaintext)
+  }
+
+  stop(graceMs: number): Promise<void> {
+    return this.#child.stop(graceMs)
   }
 
   /** When it has ended, the worker has the map open, or is no more. */
@@ -107,35 +94,9 @@ export class WorkerHandle {
     try {
       await this.link.call('openMetadata', null, { timeoutMs: openMs })
     } catch (error) {
-      this.#child.kill('SIGKILL')
-      await this.#exited
+      await this.#child.kill()
       throw error
     }
-  }
-
-  /** Gives a connection away. */
-  handOver(socket: Socket, plaintext: boolean): void {
-    const message: HandOver = { plaintext }
-    this.#unsent.add(socket)
-    this.#child.send(message, socket, { keepOpen: false }, (error) => {
-      this.#unsent.delete(socket)
-      if (error !== null) socket.destroy()
-    })
-  }
-
-  /** Lets it finish, for a while, and waits for its end. */
-  async stop(graceMs: number): Promise<void> {
-    const kill = setTimeout(() => this.#child.kill('SIGKILL'), graceMs)
-    try {
-      // One that is just starting is not worth waiting for.
-      if (this.#isServing) await this.link.call('stop', null)
-      else this.#child.kill('SIGKILL')
-      this.link.end()
-    } catch {
-      // It has ended, which is what is waited for.
-    }
-    await this.#exited
-    clearTimeout(kill)
   }
 
   #take(frame: DataFrame, payload: Buffer): void {
@@ -144,25 +105,6 @@ export class WorkerHandle {
     } else if (frame === 'log') eachLine(payload, this.#options.onLog)
     else if (frame === 'access') eachLine(payload, this.#options.onAccess)
   }
-
-  #ended(reason: string, resolve: () => void): void {
-    this.#isServing = false
-    closeUntaken(this.#child)
-    for (const socket of this.#unsent) socket.destroy()
-    this.#unsent.clear()
-    if (!this.#hasEnded) this.#options.onExit(reason)
-    this.#hasEnded = true
-    resolve()
-  }
-}
-
-/**
- * Closes the connection that was sent to a process and not taken by it before its end. Node.js means to, and does not while the
- * channel waits for the process to say that it took one: its client would wait for ever. Elsewhere there is nothing to close.
- */
-function closeUntaken(child: ChildProcess): void {
-  const { handle } = Object(Reflect.get(child, '_pendingMessage'))
-  if (typeof handle?.close === 'function') handle.close()
 }
 
 function eachLine(payload: Buffer, take: (line: string) => void): void {

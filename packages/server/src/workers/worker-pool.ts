@@ -5,7 +5,6 @@
  * @module
  */
 import { randomBytes } from 'node:crypto'
-import type { Socket } from 'node:net'
 import { Acceptor, type LogStream, type Metrics, mergeMetrics } from '@strongroom/http'
 import type { Deployment, Neighbours } from '../deployment.ts'
 import { DescribedFault, type Logger } from '../log.ts'
@@ -14,6 +13,7 @@ import type { Environment } from '../settings/read-environment.ts'
 import type { MainCalls, Methods } from './link.ts'
 import { WorkerHandle } from './worker-handle.ts'
 import { shareOf } from './worker-start.ts'
+import { WorkerTeam } from './worker-team.ts'
 
 export interface WorkerPoolOptions {
   readonly log: Logger
@@ -41,10 +41,6 @@ const answerMs = 2_000
 /** Longest time to read certificates again, in milliseconds. */
 const reloadMs = 30_000
 
-/** A worker that ended sooner than this, in milliseconds, is not replaced at once. */
-const soonMs = 5_000
-const restartDelayMs = 1_000
-
 /** How long after `drainTimeout` a worker may take to close its files, in milliseconds. */
 const closeMs = 10_000
 
@@ -53,16 +49,24 @@ export class WorkerPool {
   /** Writer sessions of workers that are starting or running, in hex digits. */
   readonly liveSessions = new Set<string>()
   readonly #options: WorkerPoolOptions
-  readonly #workers = new Map<number, WorkerHandle>()
-  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #team: WorkerTeam<WorkerHandle>
   #start: WorkerPoolStart | undefined
-  #acceptor: Acceptor | undefined
-  #turn = 0
-  #refused = 0
-  #isStopping = false
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
+    const { log } = options
+    this.#team = new WorkerTeam({
+      make: (number, onExit) => this.#make(number, onExit),
+      ended: (worker, reason) => {
+        log.error({ worker, reason }, 'a worker ended; another takes its place')
+        this.#start?.onWorkerEnd()
+      },
+      failed: (worker, error) => {
+        log.error({ worker, error }, 'a worker could not start; it is tried again')
+        this.#start?.onWorkerEnd()
+      },
+      servesAgain: (worker) => log.info({ worker }, 'a worker serves again'),
+    })
   }
 
   /** What a deployment in this process has to ask and tell its workers. */
@@ -73,105 +77,61 @@ export class WorkerPool {
 
   /** Ids of the processes that serve. */
   get pids(): readonly number[] {
-    return this.#serving().flatMap(({ pid }) => pid ?? [])
+    return this.#team.serving.flatMap(({ pid }) => pid ?? [])
   }
 
   /** Those of the listening sockets. */
   get addresses(): readonly { readonly port: number }[] {
-    return this.#acceptor?.addresses ?? []
+    return this.#team.addresses
   }
 
   /** Resolves when all workers serve. @throws ServerError */
   async start(start: WorkerPoolStart): Promise<void> {
     this.#start = start
     const { settings } = start.deployment
-    await Promise.all(Array.from({ length: settings.workers }, (_, index) => this.#begin(index + 1)))
-    this.#acceptor = await openEndpoints(settings, (endpoints) =>
-      Acceptor.open({
-        endpoints,
-        onConnection: (socket, { plaintext = false }) => this.#handOver(socket, plaintext),
-      }),
+    await this.#team.start(settings.workers, (take) =>
+      openEndpoints(settings, (endpoints) =>
+        Acceptor.open({ endpoints, onConnection: (socket, { plaintext = false }) => take(socket, plaintext) }),
+      ),
     )
-    start.metrics.gauge('workers', 'Worker processes that serve.', () => this.#serving().length)
+    start.metrics.gauge('workers', 'Worker processes that serve.', () => this.#team.serving.length)
     const { metrics } = start
-    metrics.gauge('connections_refused', 'Connections refused since the start.', () => this.#refused)
+    metrics.gauge('connections_refused', 'Connections refused since the start.', () => this.#team.refused)
   }
 
   /** Has all workers read their certificates again. */
   async reload(): Promise<void> {
-    await Promise.all(this.#serving().map(({ link }) => link.call('reload', null, { timeoutMs: reloadMs })))
+    await Promise.all(this.#team.serving.map(({ link }) => link.call('reload', null, { timeoutMs: reloadMs })))
   }
 
   /** Accepts nothing more, lets all workers finish, and waits for their end. */
   async stop(): Promise<void> {
-    this.#isStopping = true
-    for (const timer of this.#timers) clearTimeout(timer)
-    await this.#acceptor?.close()
-    const graceMs = (this.#start?.deployment.settings.drainTimeout ?? 0) + closeMs
-    await Promise.all([...this.#workers.values()].map((worker) => worker.stop(graceMs)))
+    await this.#team.stop((this.#start?.deployment.settings.drainTimeout ?? 0) + closeMs)
   }
 
-  #serving(): WorkerHandle[] {
-    return [...this.#workers.values()].filter(({ isServing }) => isServing)
-  }
-
-  /** @throws ServerError when the worker cannot serve */
-  async #begin(number: number): Promise<void> {
+  /** @throws Error before the start */
+  #make(number: number, onExit: (reason: string) => void): WorkerHandle {
     const start = this.#start
-    if (start === undefined || this.#isStopping) return
+    if (start === undefined) throw new Error('the pool has not been started')
     const { deployment, certsDirectory, environment, version } = start
     const { metadata, keyring, settings, directory } = deployment
+    const { accessLog } = this.#options
     const sessionId = randomBytes(8).toString('hex')
-    const startedAtMs = performance.now()
+    const told = { settings: shareOf(settings), directory, certsDirectory, environment, version, sessionId }
+    this.liveSessions.add(sessionId)
     const worker: WorkerHandle = new WorkerHandle({
+      keyring,
+      told: { ...told, writesAccessLog: accessLog !== undefined },
       methods: this.#methodsFor(() => worker),
       metadata,
       onLog: (line) => this.#log(number, line),
-      onAccess: (line) => this.#options.accessLog?.write(line),
+      onAccess: (line) => accessLog?.write(line),
       onExit: (reason) => {
-        // One that could not start may end after its successor has begun.
-        if (this.#workers.get(number) === worker) this.#workers.delete(number)
         this.liveSessions.delete(sessionId)
-        if (worker.hasServed && !this.#isStopping) this.#ended(number, reason, startedAtMs)
+        onExit(reason)
       },
     })
-    this.liveSessions.add(sessionId)
-    this.#workers.set(number, worker)
-    const told = { settings: shareOf(settings), directory, certsDirectory, environment, version, sessionId }
-    await worker.start(keyring, { ...told, writesAccessLog: this.#options.accessLog !== undefined })
-  }
-
-  #ended(number: number, reason: string, startedAtMs: number): void {
-    this.#options.log.error({ worker: number, reason }, 'a worker ended; another takes its place')
-    this.#start?.onWorkerEnd()
-    this.#replace(number, performance.now() - startedAtMs < soonMs ? restartDelayMs : 0)
-  }
-
-  #replace(number: number, delayMs: number): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
-      this.#begin(number).then(
-        () => this.#options.log.info({ worker: number }, 'a worker serves again'),
-        (error: unknown) => {
-          if (this.#isStopping) return
-          this.#options.log.error({ worker: number, error }, 'a worker could not start; it is tried again')
-          this.#start?.onWorkerEnd()
-          this.#replace(number, restartDelayMs)
-        },
-      )
-    }, delayMs)
-    this.#timers.add(timer)
-  }
-
-  /** To each in turn. */
-  #handOver(socket: Socket, plaintext: boolean): void {
-    const serving = this.#serving()
-    this.#turn += 1
-    const worker = serving[this.#turn % serving.length]
-    if (worker === undefined) {
-      this.#refused += 1
-      socket.destroy()
-    } else worker.handOver(socket, plaintext)
+    return worker
   }
 
   #methodsFor(self: () => WorkerHandle): Methods<MainCalls> {
@@ -189,12 +149,12 @@ export class WorkerPool {
 
   /** Never rejects: who does not answer is gone, or too slow to matter. */
   async #forgetKey(name: string, except: WorkerHandle | undefined): Promise<void> {
-    const others = [...this.#workers.values()].filter((worker) => worker !== except)
+    const others = this.#team.all.filter((worker) => worker !== except)
     await Promise.allSettled(others.map(({ link }) => link.call('forgetKey', name, { timeoutMs: forgetMs })))
   }
 
   async #isRead(id: string, except: WorkerHandle | undefined): Promise<boolean> {
-    const others = [...this.#workers.values()].filter((worker) => worker !== except)
+    const others = this.#team.all.filter((worker) => worker !== except)
     const asked = others.map(({ link }) => link.call('isReading', id, { timeoutMs: answerMs }))
     const answers = await Promise.allSettled(asked)
     // Who does not answer may be reading it.
@@ -203,7 +163,7 @@ export class WorkerPool {
 
   async #metricsText(): Promise<string> {
     const start = this.#start
-    const asked = this.#serving().map(({ link }) => link.call('metrics', null, { timeoutMs: answerMs }))
+    const asked = this.#team.serving.map(({ link }) => link.call('metrics', null, { timeoutMs: answerMs }))
     const answers = await Promise.allSettled(asked)
     const theirs = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
     return await mergeMetrics(start === undefined ? theirs : [await start.metrics.snapshot(), ...theirs])
