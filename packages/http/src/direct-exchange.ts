@@ -111,7 +111,10 @@ export class DirectExchange implements DirectSink {
 
   readonly #onError = (): void => this.destroy()
 
-  readonly #onClose = (): void => this.#body?.abort()
+  readonly #onClose = (): void => {
+    this.#body?.abort()
+    this.#waiting?.fill(0)
+  }
 
   /** Who does not take an answer gets no further one. */
   readonly #onDrain = (): void => {
@@ -135,7 +138,7 @@ export class DirectExchange implements DirectSink {
     }
     const left = this.#body?.push(chunk) ?? chunk
     if (left.length > 0) {
-      this.#waiting = this.#waiting === undefined ? left : Buffer.concat([this.#waiting, left])
+      this.#waiting = this.#waiting === undefined ? left : joined(this.#waiting, left)
       this.#socket.pause()
     }
     if (this.#isAnswered) this.#doneIfAll()
@@ -210,4 +213,12 @@ export class DirectExchange implements DirectSink {
     this.#options.handOver(this.#connection, socket)
     socket.resume()
   }
+}
+
+/** Leaves nothing behind of bodies, which may be keys. */
+function joined(first: Buffer, second: Buffer): Buffer {
+  const whole = Buffer.concat([first, second])
+  first.fill(0)
+  second.fill(0)
+  return whole
 }

@@ -193,12 +193,16 @@ export class RequestPipeline {
     code: RejectionCode,
   ): void {
     if (connection === undefined) socket.destroy()
-    else if (connection.isEnding || connection.current?.response.writableEnded === true)
-      connection.linger(this.#options.now())
+    else if (connection.isEnding) connection.linger(this.#options.now())
     else if (!socket.writable) connection.destroy()
     else if (connection.current !== undefined) {
+      const last = lastWhole(connection, connection.current)
+      if (last.response.writableEnded) {
+        connection.linger(this.#options.now())
+        return
+      }
       this.#count(code)
-      this.#endWith(connection, connection.current)
+      this.#endWith(connection, last)
     } else this.#refuse(connection, socket, code)
   }
 
@@ -209,9 +213,8 @@ export class RequestPipeline {
     connection.linger(this.#options.now())
   }
 
-  /** What follows the request under way cannot be read: it is answered still, if it came whole and its head is not out. */
+  /** What follows this request cannot be read: it is answered still, if it came whole and its head is not out. */
   #endWith(connection: TrackedConnection, { request, response }: Exchange): void {
-    connection.waiting.length = 0
     if (!request.complete || response.headersSent) {
       connection.destroy()
       return
@@ -224,4 +227,10 @@ export class RequestPipeline {
     const { rejected } = this.#options
     rejected[code] = (rejected[code] ?? 0) + 1
   }
+}
+
+/** The last request of a connection that came whole, or the one under way; forgets what waits behind it. */
+function lastWhole({ waiting }: TrackedConnection, current: Exchange): Exchange {
+  while (waiting.at(-1)?.request.complete === false) waiting.pop()
+  return waiting.at(-1) ?? current
 }
