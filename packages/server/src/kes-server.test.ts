@@ -145,6 +145,8 @@ ${more}`,
     const addressed = start({ config: await configure(), address: 'localhost:1' }, { ADMIN: admin })
     await expect(addressed.exit).rejects.toMatchObject({ code: 'invalid-config' })
     await expect(start({}).exit).rejects.toMatchObject({ message: expect.stringContaining('--config') })
+    const inMemory = start({ isDev: true, workers: 2, address: '127.0.0.1:0' })
+    await expect(inMemory.exit).rejects.toMatchObject({ message: expect.stringContaining('--workers needs a config') })
   })
 
   it('says which certificate it cannot use', async () => {
