@@ -91,11 +91,13 @@ export class Tally {
     return counts
   }
 
-  /** What a commit has to add to counters. */
-  *additions(): Generator<{ readonly key: Uint8Array; readonly delta: number }> {
+  /** Tells what a commit has to add to counters. */
+  eachAddition(add: (key: Uint8Array, delta: number) => void): void {
     for (const rows of [this.#bucketRows, this.#keyRows]) {
       for (const { figures, keyOf } of rows.values()) {
-        for (const [what, delta] of figures.entries()) if (delta !== 0) yield { key: keyOf(what), delta }
+        figures.forEach((delta, what) => {
+          if (delta !== 0) add(keyOf(what), delta)
+        })
       }
     }
   }

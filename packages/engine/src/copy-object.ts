@@ -31,6 +31,7 @@ import type { Details } from './details.ts'
 import { type EncryptionPlan, planEncryption, storedContext } from './encryption-plan.ts'
 import { EngineError } from './engine-error.ts'
 import { sealForVersion } from './envelope.ts'
+import { asBuffer } from './ids.ts'
 import type { KeyHandle } from './key-registry.ts'
 import { type LayerKeys, newLayerKeys, zeroLayers } from './layer-keys.ts'
 import { type NewVersion, putVersion } from './new-version.ts'
@@ -258,7 +259,7 @@ async function rewrite(
 ): Promise<CopiedContent> {
   const { sizeBytes } = record
   const algorithm = input.checksumAlgorithm ?? record.checksum?.algorithm
-  const streamKey = Buffer.from(context.random(keySizeBytes))
+  const streamKey = asBuffer(context.random(keySizeBytes))
   try {
     const source = { sizeBytes, content: sourceContent, ...(algorithm ? { checksum: { algorithm } } : undefined) }
     const body = await writeBody(context, source, streamKey, wantsMd5, keys.objectKey.inner)

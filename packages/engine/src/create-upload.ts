@@ -12,7 +12,7 @@ import type { CreateUploadInput, UploadInfo } from './contract.ts'
 import { type NewDataKey, newDataKey } from './data-keys.ts'
 import { planEncryption, storedContext } from './encryption-plan.ts'
 import { sealForUpload } from './envelope.ts'
-import { idBytes } from './ids.ts'
+import { asBuffer, idBytes } from './ids.ts'
 import { checkKey } from './key-registry.ts'
 import { newLayerKeys, zeroLayers } from './layer-keys.ts'
 import { uploadInfoOf } from './list-uploads.ts'
@@ -63,7 +63,7 @@ function sealRecord(
   fresh: NewDataKey,
 ): UploadRecord {
   const objectKey = newLayerKeys(context.random, fresh.dataKey)
-  const tableKey = Buffer.from(context.random(keySizeBytes))
+  const tableKey = asBuffer(context.random(keySizeBytes))
   const { storageClass } = metadata
   try {
     return {

@@ -6,7 +6,7 @@
  */
 
 import { deriveKey, keySizeBytes, zero } from '@strongroom/crypto'
-import type { Random } from './ids.ts'
+import { asBuffer, type Random } from './ids.ts'
 
 /** One key for each layer. `inner` is there with DSSE-KMS only. */
 export interface LayerKeys {
@@ -23,8 +23,8 @@ export function zeroLayers(...keys: readonly (LayerKeys | undefined)[]): void {
 
 /** Random keys for as many layers as `like` has; the caller zeroes them. */
 export function newLayerKeys(random: Random, like: LayerKeys): LayerKeys {
-  const outer = Buffer.from(random(keySizeBytes))
-  return like.inner ? { outer, inner: Buffer.from(random(keySizeBytes)) } : { outer }
+  const outer = asBuffer(random(keySizeBytes))
+  return like.inner ? { outer, inner: asBuffer(random(keySizeBytes)) } : { outer }
 }
 
 /** Frozen: data under DSSE-KMS depends on it. */

@@ -14,6 +14,7 @@ import { type NewDataKey, newDataKey } from './data-keys.ts'
 import { planEncryption, storedContext } from './encryption-plan.ts'
 import { EngineError } from './engine-error.ts'
 import { sealForVersion } from './envelope.ts'
+import { asBuffer } from './ids.ts'
 import { type LayerKeys, newLayerKeys, zeroLayers } from './layer-keys.ts'
 import { type NewVersion, putVersion } from './new-version.ts'
 import { decodeObjectHead, type ObjectVersion, type StoredData } from './object-record.ts'
@@ -29,7 +30,7 @@ export async function putObject(context: EngineContext, input: PutObjectInput): 
   const target = { requester, bucketId, bucketName: bucket.name, name }
   const fresh = await newDataKey(context, target, plan)
   const keys = newLayerKeys(context.random, fresh.dataKey)
-  const streamKey = Buffer.from(context.random(keySizeBytes))
+  const streamKey = asBuffer(context.random(keySizeBytes))
   try {
     const wantsMd5 = plan.mode === 'none' || plan.mode === 'sse-s3'
     const body = await writeBody(context, input.body, streamKey, wantsMd5, keys.inner)

@@ -60,7 +60,7 @@ export async function settleTally(
   tally: Tally,
   isFresh: (reference: Reference) => boolean = () => false,
 ): Promise<void> {
-  for (const { key, delta } of tally.additions()) draft.add(key, delta)
+  tally.eachAddition((key, delta) => void draft.add(key, delta))
   for (const { key, delta } of tally.uses.values()) {
     if (delta > 0) draft.putRaw(key, nothing)
     else if (delta < 0) draft.delete(key)

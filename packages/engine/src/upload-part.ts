@@ -11,6 +11,7 @@ import type { EngineContext } from './context.ts'
 import type { UploadedPart, UploadPartInput, WriteBody } from './contract.ts'
 import { findDataKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
+import { asBuffer } from './ids.ts'
 import { type LayerKeys, zeroLayers } from './layer-keys.ts'
 import { needsPartMd5, partEtag } from './part-etag.ts'
 import { checkPartNumber, checkPartSize, putPart, uploadedPartOf } from './put-part.ts'
@@ -47,7 +48,7 @@ export async function storePart(
   content: WriteBody,
   keys: LayerKeys,
 ): Promise<UploadedPart> {
-  const partKey = Buffer.from(context.random(keySizeBytes))
+  const partKey = asBuffer(context.random(keySizeBytes))
   try {
     const body = await writeBody(context, content, partKey, needsPartMd5(context, upload), keys.inner)
     const { sizeBytes, stream, checksum } = body
