@@ -68,6 +68,7 @@ export class Accounts {
   readonly rootAccountId: string
   readonly #options: AccountsOptions
   readonly #rootPrincipal: Principal
+  readonly #rootKeyId: Buffer
   readonly #rootSecret: Uint8Array
   readonly #cache: AccessKeyCache
 
@@ -76,6 +77,7 @@ export class Accounts {
     this.rootAccountId = rootAccountId
     const accessKeyId = options.rootCredentials.accessKeyId
     this.#rootPrincipal = { accountId: rootAccountId, accessKeyId, isRootAccount: true }
+    this.#rootKeyId = Buffer.from(accessKeyId)
     this.#rootSecret = Buffer.from(options.rootCredentials.secretAccessKey)
     this.#cache = new AccessKeyCache(options.cachedAccessKeys ?? 4096)
   }
@@ -86,7 +88,7 @@ export class Accounts {
    * @throws AccountsError `corrupt`; whatever the metadata store throws
    */
   async lookup(accessKeyId: string): Promise<Credential | undefined> {
-    if (isSameText(accessKeyId, this.#rootPrincipal.accessKeyId)) {
+    if (isText(accessKeyId, this.#rootKeyId)) {
       return { principal: this.#rootPrincipal, secret: new Uint8Array(this.#rootSecret) }
     }
     if (!isAccessKeyIdShape(accessKeyId)) return undefined
@@ -340,7 +342,7 @@ function isAccessKeyIdShape(text: string): boolean {
   return text.length > 0 && text.length <= 128 && /^[\x21-\x7e]+$/.test(text)
 }
 
-function isSameText(a: string, b: string): boolean {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)]
-  return left.length === right.length && timingSafeEqual(left, right)
+function isText(text: string, bytes: Uint8Array): boolean {
+  const own = Buffer.from(text)
+  return own.length === bytes.length && timingSafeEqual(own, bytes)
 }

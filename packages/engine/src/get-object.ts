@@ -117,24 +117,29 @@ export async function findReadable(
 
 function readHead(bucket: Bucket, name: string, record: ObjectVersion, plan: ReadPlan): ReadHead {
   const { offset, length, isPartial, checksum } = plan
-  const head = objectHead(bucket, name, record)
-  const answer = { head, contentLength: length, ...(checksum ? { checksum } : undefined) }
-  return isPartial ? { ...answer, range: { first: offset, last: offset + length - 1 } } : answer
+  const answer: Changeable<ReadHead> = { head: objectHead(bucket, name, record), contentLength: length }
+  if (checksum) answer.checksum = checksum
+  if (isPartial) answer.range = { first: offset, last: offset + length - 1 }
+  return answer
 }
+
+/** What is put together field by field: spreads of what is mostly absent cost a small read more than the rest of it. */
+type Changeable<T> = { -readonly [Field in keyof T]: T[Field] }
 
 /** A version for response headers. */
 export function objectHead(bucket: Bucket, name: string, record: ObjectVersion): ObjectHead {
   const { details, envelope, etag, checksum } = record
-  return {
+  const head: Changeable<ObjectHead> = {
     name,
     etag: formatEtag(etag),
     sizeBytes: record.sizeBytes,
     lastModifiedMs: record.lastModifiedMs,
-    ...(bucket.versioning === 'unset' ? undefined : { versionId: formatVersionId(record) }),
     metadata: details.metadata,
     tagCount: record.tagCount,
     encryption: encryptionInfoOf(envelope, details.context),
-    ...(checksum ? { checksum } : undefined),
-    ...(etag.partCount > 0 ? { partCount: etag.partCount } : undefined),
   }
+  if (bucket.versioning !== 'unset') head.versionId = formatVersionId(record)
+  if (checksum) head.checksum = checksum
+  if (etag.partCount > 0) head.partCount = etag.partCount
+  return head
 }
