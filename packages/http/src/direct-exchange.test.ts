@@ -281,6 +281,40 @@ describe('the end of a connection that is served directly', () => {
     expect(listener.stats.timeouts.idle).toBe(0)
   })
 
+  it('waits for a client that takes its last answer slowly', async () => {
+    const large = 'x'.repeat(16_000_000)
+    let finish: (() => void) | undefined
+    let [clock, looks] = [0, 0]
+    const now = (): number => {
+      looks++
+      return clock
+    }
+    const { port, listener } = await start({
+      limits: { lingerMs: 40 },
+      now,
+      direct: async (_request, response) => {
+        await new Promise<void>((resolve) => {
+          finish = resolve
+        })
+        answered(response, large)
+        clock += 1_000
+      },
+    })
+    const client = await tlsClient(port)
+    client.socket.pause()
+    client.write(get('/large'))
+    await until(() => finish !== undefined)
+    const closing = listener.close({ graceMs: 600_000 })
+    finish?.()
+    await until(() => clock > 0)
+    const before = looks
+    await until(() => looks > before + 8 || listener.stats.timeouts.linger > 0)
+    expect(listener.stats.timeouts.linger).toBe(0)
+    client.socket.resume()
+    expect((await client.closed()).endsWith(large)).toBe(true)
+    await closing
+  })
+
   it('is no failure when the client has gone before its answer', async () => {
     let state = 'none'
     const { port, listener } = await start({

@@ -49,6 +49,8 @@ export class DirectExchange implements DirectSink {
   #isAnswered = false
   /** And it has left as far as that is known here. */
   #isTaken = false
+  /** The connection ends with it. */
+  #isLast = false
   #hasPeerEnded = false
   /** Of the request under way, if it had not come whole. */
   #body: DirectBody | undefined
@@ -93,8 +95,8 @@ export class DirectExchange implements DirectSink {
   finish(isTaken: boolean, isLast: boolean): void {
     this.#isAnswered = true
     this.#isTaken = isTaken
-    if (isLast) this.#connection.linger(this.#options.now())
-    else this.#doneIfAll()
+    this.#isLast = isLast
+    this.#doneIfAll()
   }
 
   on(event: 'drain' | 'close', listener: () => void): void {
@@ -177,17 +179,17 @@ export class DirectExchange implements DirectSink {
     this.#options.failed(this.#connection, this.#socket, error, this.#isBegun)
   }
 
-  /** The next request begins when the answer has been taken, and what nobody read of the body is here. */
+  /** The next request begins when the answer has been taken, and what nobody read of the body is here; the end needs no body. */
   #doneIfAll(): void {
-    if (this.isBusy && this.#isTaken && !this.owesBody) this.#done()
+    if (this.isBusy && this.#isTaken && (this.#isLast || !this.owesBody)) this.#done()
   }
 
   #done(): void {
     this.isBusy = false
     this.#body = undefined
     const { isDraining, now } = this.#options
-    // Draining began after the answer had been written, while its client had not taken it.
-    if (isDraining()) {
+    // Draining may have begun after the answer had been written, while its client had not taken it.
+    if (this.#isLast || isDraining()) {
       this.#connection.linger(now())
       return
     }

@@ -231,10 +231,14 @@ class HeadReader {
     for (let byte = bytes[at] ?? 0; (byte >= space && byte < 0x7f) || byte === tab; byte = bytes[at] ?? 0) at++
     if (bytes[at] !== carriageReturn || bytes[at + 1] !== lineFeed) return false
     this.#at = at + 2
+    const lineEnd = at
     while (at > valueStart && (bytes[at - 1] === space || bytes[at - 1] === tab)) at--
     this.#spans.push(start, nameEnd, valueStart, at)
     const name = knownName(bytes, start, nameEnd)
-    return name === undefined || this.#known(name, bytes.toString('latin1', valueStart, at))
+    if (name === undefined) return true
+    // Node's parser takes spaces behind a length or a coding, but no tabs.
+    if (at < lineEnd && bytes.subarray(at, lineEnd).includes(tab)) return false
+    return this.#known(name, bytes.toString('latin1', valueStart, at))
   }
 
   #known(name: string, value: string): boolean {
