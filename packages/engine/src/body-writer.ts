@@ -5,6 +5,7 @@
  * @module
  */
 
+import { packageSizeBytes } from '@strongroom/crypto'
 import { type BlobWriter, StorageError } from '@strongroom/storage'
 import { type BodyDigests, BodyHasher, digestWhole } from './body-digests.ts'
 import type { CommitDraft } from './commit-draft.ts'
@@ -12,6 +13,7 @@ import type { EngineContext } from './context.ts'
 import type { WriteBody } from './contract.ts'
 import { EngineError } from './engine-error.ts'
 import { formatId } from './ids.ts'
+import { letGo, Wake } from './let-go.ts'
 import { type StoredStream, streamNonceBytes } from './object-record.ts'
 import { newBlobId, newInlineId } from './session.ts'
 import { dataKey } from './tables.ts'
@@ -144,11 +146,14 @@ async function pump(
   { writer, space }: { readonly writer: BlobWriter; readonly space: WriteSpace },
 ): Promise<void> {
   const { content, sizeBytes } = body
+  const isGiven = body.givesChunks === true && !(content instanceof Uint8Array)
+  const wake = isGiven ? new Wake(packageSizeBytes) : undefined
   let pieces: Uint8Array[] = []
   let gathered = 0
   let taken = 0
   const flush = async () => {
     if (pieces.length > 0) await withRoom(space, gathered, () => writer.write(pieces))
+    for (const piece of pieces) letGo(piece)
     pieces = []
     gathered = 0
   }
@@ -163,6 +168,7 @@ async function pump(
     if (taken > sizeBytes) throw new EngineError('IncompleteBody')
     hasher.update(chunk)
     gather(sealer.seal(chunk))
+    wake?.passed(chunk)
     if (gathered >= writeBytes) await flush()
   }
   if (taken !== sizeBytes) throw new EngineError('IncompleteBody')

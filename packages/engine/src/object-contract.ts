@@ -38,6 +38,8 @@ export interface WriteBody {
   readonly sizeBytes: number
   /** All of it (small bodies), or a stream; errors it throws are passed on as they are. The engine does not keep chunks. */
   readonly content: Uint8Array | AsyncIterable<Uint8Array>
+  /** The chunks of a stream become the engine's: it may free the memory of one that is the whole of its memory. Default: no. */
+  readonly givesChunks?: boolean
   /** `Content-MD5`: 16 bytes; a mismatch is `BadDigest`. */
   readonly contentMd5?: Uint8Array
   /** Verified (mismatch: `BadDigest`) and kept. `value` as a function is asked for after the body ended (trailer). Absent value: computed. */

@@ -19,7 +19,7 @@ export interface RequestBody {
   readonly declaredLength: number | undefined
   /** All of it. Rejects with code `'too-large'` beyond `limitBytes`, before buffering more than that. */
   read(limitBytes: number): Promise<Uint8Array>
-  /** Piece by piece, with back-pressure. The consumer owns the pieces; ending the iteration early is allowed. */
+  /** Piece by piece, with back-pressure. The consumer owns the pieces and may free their memory; ending the iteration early is allowed. */
   stream(): AsyncIterable<Uint8Array>
 }
 

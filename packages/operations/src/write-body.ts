@@ -27,6 +27,7 @@ export async function writeBody(call: Call): Promise<WriteBody> {
   return {
     sizeBytes,
     content,
+    givesChunks: true,
     ...(contentMd5 === undefined ? {} : { contentMd5 }),
     ...(checksum === undefined
       ? {}
