@@ -57,7 +57,7 @@ export class RequestPipeline {
   /** Takes a connection whose `socket` carries HTTP. */
   serve(connection: TrackedConnection, socket: Socket): void {
     this.#bySocket.set(socket, connection)
-    if (this.#direct === undefined) this.#http.emit('connection', socket)
+    if (this.#direct === undefined) this.#handOver(socket)
     else new DirectExchange(connection, socket, this.#direct)
   }
 
@@ -75,6 +75,12 @@ export class RequestPipeline {
     else if (!response.headersSent) response.shouldKeepAlive = false
   }
 
+  /** From here on the only text that is written is that of heads, which is Latin-1. */
+  #handOver(socket: Socket): void {
+    socket.setDefaultEncoding('latin1')
+    this.#http.emit('connection', socket)
+  }
+
   #directOptions(): DirectExchangeOptions | undefined {
     const { direct: handler, limits, now } = this.#options
     if (handler === undefined) return undefined
@@ -83,7 +89,7 @@ export class RequestPipeline {
       headerBytes: limits.headerBytes,
       now,
       isDraining: () => this.#isDraining,
-      handOver: (_connection, socket) => this.#http.emit('connection', socket),
+      handOver: (_connection, socket) => this.#handOver(socket),
       failed: (connection, socket, error, isBegun) => {
         this.#options.onHandlerError?.(error, undefined)
         if (isBegun || connection.isEnding) connection.destroy()
