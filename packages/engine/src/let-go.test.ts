@@ -39,4 +39,12 @@ describe('Wake', () => {
     wake.passed(large())
     expect(chunks.map(isLeft)).toEqual([!canLetGo, !canLetGo, !canLetGo, true, true])
   })
+  it('keeps nothing of chunks that are too small, or parts of larger memory: a client may send byte by byte', () => {
+    const wake = new Wake(65_536)
+    const memory = large()
+    for (let at = 0; at < 40_000; at++) wake.passed(memory.subarray(at, at + 1))
+    expect(wake.kept).toBe(0)
+    for (let i = 0; i < 20; i++) wake.passed(large(16_384))
+    expect(wake.kept).toBe(canLetGo ? 4 : 0)
+  })
 })

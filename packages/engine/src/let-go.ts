@@ -16,9 +16,11 @@ const smallestBytes = 16_384
  * left alone: somebody else may have the other parts.
  */
 export function letGo(piece: Uint8Array): void {
-  const { buffer } = piece
-  if (typeof transfer !== 'function' || piece.length < smallestBytes || buffer.byteLength !== piece.length) return
-  Reflect.apply(transfer, buffer, [0])
+  if (typeof transfer === 'function' && canGo(piece)) Reflect.apply(transfer, piece.buffer, [0])
+}
+
+function canGo({ buffer, length }: Uint8Array): boolean {
+  return typeof transfer === 'function' && length >= smallestBytes && buffer.byteLength === length
 }
 
 /**
@@ -35,10 +37,15 @@ export class Wake {
     this.#keptBytes = keptBytes
   }
 
+  /** How many chunks wait to be freed: few, for those that cannot be are not kept. A client may send byte by byte. */
+  get kept(): number {
+    return this.#chunks.length
+  }
+
   /** To be called when a chunk, which is ours, has been given to the sealer. */
   passed(chunk: Uint8Array): void {
     this.#passed += chunk.length
-    this.#chunks.push({ chunk, end: this.#passed })
+    if (canGo(chunk)) this.#chunks.push({ chunk, end: this.#passed })
     for (let first = this.#chunks[0]; first && first.end <= this.#passed - this.#keptBytes; first = this.#chunks[0]) {
       letGo(first.chunk)
       this.#chunks.shift()
