@@ -1,4 +1,4 @@
-import { MemoryKeyStore } from '@strongroom/kms'
+import { KmsError, MemoryKeyStore } from '@strongroom/kms'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { GuardedKeyStore } from './guarded-key-store.ts'
 
@@ -33,5 +33,33 @@ describe('a guarded key store', () => {
     const asked = vi.mocked(store.status).mock.calls.length
     await vi.advanceTimersByTimeAsync(60_000)
     expect(store.status).toHaveBeenCalledTimes(asked)
+  })
+
+  it('does not call a store lost that is busy, or takes its time to delete', async () => {
+    vi.useFakeTimers()
+    const store = new MemoryKeyStore()
+    const reports: string[] = []
+    const guarded = await GuardedKeyStore.open({
+      open: async () => store,
+      opened: async () => undefined,
+      timeoutMs: 1_000,
+      report: (_isReachable, detail) => reports.push(detail),
+    })
+    vi.spyOn(store, 'create').mockRejectedValueOnce(new KmsError('busy', 'too many requests'))
+    await expect(guarded.create('a', Buffer.of(1))).rejects.toMatchObject({ code: 'busy' })
+    vi.spyOn(store, 'delete').mockReturnValueOnce(new Promise(() => undefined))
+    const deleted = expect(guarded.delete('a')).rejects.toMatchObject({
+      code: 'busy',
+      message: expect.stringContaining('goes on'),
+    })
+    await vi.advanceTimersByTimeAsync(1_000)
+    await deleted
+    expect({ reports, isReachable: guarded.isReachable }).toEqual({ reports: [], isReachable: true })
+    vi.spyOn(store, 'get').mockReturnValueOnce(new Promise(() => undefined))
+    const read = expect(guarded.get('a')).rejects.toMatchObject({ code: 'unreachable' })
+    await vi.advanceTimersByTimeAsync(1_000)
+    await read
+    expect(reports).toEqual(['the key store did not answer within 1000 ms'])
+    await guarded.close()
   })
 })

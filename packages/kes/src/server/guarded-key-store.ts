@@ -82,7 +82,7 @@ export class GuardedKeyStore implements KeyStore {
   }
 
   delete(name: string): Promise<void> {
-    return this.#call((store) => store.delete(name))
+    return this.#finish((store) => store.delete(name))
   }
 
   /** Each page has the whole time. */
@@ -107,7 +107,7 @@ export class GuardedKeyStore implements KeyStore {
 
   /** Where the store keeps nothing of deleted entries, to delete one is to destroy it. */
   purge(name: string): Promise<void> {
-    return this.#call((store) => store.purge?.(name) ?? store.delete(name))
+    return this.#finish((store) => store.purge?.(name) ?? store.delete(name))
   }
 
   replace(name: string, value: Uint8Array): Promise<void> {
@@ -115,7 +115,7 @@ export class GuardedKeyStore implements KeyStore {
   }
 
   recover(name: string): Promise<void> {
-    return this.#call(async (store) => {
+    return this.#finish(async (store) => {
       if (store.recover === undefined) throw new KmsError('key-not-found', 'this key store keeps no deleted keys')
       await store.recover(name)
     })
@@ -166,19 +166,29 @@ export class GuardedKeyStore implements KeyStore {
     }
   }
 
-  /** `shows`: whether the result means that the store is there. */
-  async #call<T>(work: (store: KeyStore) => Promise<T>, shows: (result: T) => boolean = () => true): Promise<T> {
+  /** A change that a store may take minutes for, and goes on with when the answer has been given: the store is there all the while. */
+  #finish(work: (store: KeyStore) => Promise<void>): Promise<void> {
+    return this.#call(work, () => true, notFinished)
+  }
+
+  /** `shows`: whether the result means that the store is there. `late`: the error when the time is over. */
+  async #call<T>(
+    work: (store: KeyStore) => Promise<T>,
+    shows: (result: T) => boolean = () => true,
+    late = noAnswer,
+  ): Promise<T> {
     const store = this.#store
     this.calls++
     try {
       if (store === undefined) throw new KmsError('unreachable', this.#cause)
-      const result = await withinTime(work(store), this.#options.timeoutMs)
+      const result = await withinTime(work(store), this.#options.timeoutMs, late)
       if (shows(result)) this.#found()
       return result
     } catch (error) {
       if (isTransient(error)) {
         this.failures++
-        this.#lost(error)
+        // A store that is busy has said so itself.
+        if (error.code !== 'busy') this.#lost(error)
       }
       throw error
     }
@@ -245,7 +255,7 @@ export class GuardedKeyStore implements KeyStore {
   }
 }
 
-function isTransient(error: unknown): boolean {
+function isTransient(error: unknown): error is KmsError {
   return error instanceof KmsError && (error.code === 'unreachable' || error.code === 'busy')
 }
 
@@ -253,12 +263,17 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : 'unknown error'
 }
 
-function withinTime<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+function noAnswer(timeoutMs: number): KmsError {
+  return new KmsError('unreachable', `the key store did not answer within ${timeoutMs} ms`)
+}
+
+function notFinished(timeoutMs: number): KmsError {
+  return new KmsError('busy', `the key store has not finished within ${timeoutMs} ms, and goes on: look again later`)
+}
+
+function withinTime<T>(work: Promise<T>, timeoutMs: number, late = noAnswer): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new KmsError('unreachable', `the key store did not answer within ${timeoutMs} ms`)),
-      timeoutMs,
-    )
+    const timer = setTimeout(() => reject(late(timeoutMs)), timeoutMs)
     work.then(
       (value) => {
         clearTimeout(timer)
