@@ -1,12 +1,13 @@
 /**
  * Reading a version's bytes: only the packages that are needed, none released before it was authenticated (DESIGN 6, 8).
- * Small answers come as one piece, others as a stream that reads ahead by no more than a chunk.
+ * Small answers come as one piece, others as a stream that reads ahead by no more than a batch of packages.
  *
  * @module
  */
 
-import { sealedPackageSizeBytes, unsealKey } from '@strongroom/crypto'
+import { unsealKey } from '@strongroom/crypto'
 import { type Snapshot, StorageError } from '@strongroom/storage'
+import { BlobExtent } from './blob-extent.ts'
 import { StaleSnapshot } from './commit-loop.ts'
 import type { EngineContext } from './context.ts'
 import { formatId } from './ids.ts'
@@ -27,9 +28,6 @@ interface Extent extends ByteSpan {
 
 /** Answers up to this size are given as one piece. */
 const wholeBytes = 131_072
-
-/** Sealed bytes that are opened at a time. */
-const openBytes = sealedPackageSizeBytes
 
 /** Inline data looked up ahead, from the snapshot that the record is from. */
 const maxPrefetched = 64
@@ -100,7 +98,7 @@ export async function openBody(
     const opened = openStream(first.stream, record.sizeBytes, objectKey, sealed)
     return span.length === opened.length ? opened : opened.subarray(span.offset, span.offset + span.length)
   }
-  return new ExtentReader(context, source, streamKeysOf(record, objectKey)).start(span.length)
+  return await new ExtentReader(context, source, streamKeysOf(record, objectKey)).start()
 }
 
 /** What the keys of a version's streams are sealed under, for each layer; the caller zeroes it. */
@@ -148,31 +146,39 @@ async function inlineData(snapshot: Snapshot, stream: StoredStream): Promise<Uin
   return entry.value
 }
 
-/** Reads extents one after the other. Owns the keys that their keys are sealed under. */
-class ExtentReader {
-  readonly #context: EngineContext
-  readonly #extents: readonly Extent[]
-  readonly #streamKeys: LayerKeys
-  readonly #release: () => void
-  readonly #inline: ReadonlyMap<Extent, Uint8Array>
+type Piece = IteratorResult<Uint8Array, undefined>
 
-  constructor(context: EngineContext, { extents, inline, release }: BodySource, streamKeys: LayerKeys) {
+/** Reads extents one after the other. Owns the keys that their keys are sealed under. Closes itself at its end. */
+class ExtentReader implements AsyncIterableIterator<Uint8Array, undefined> {
+  readonly #context: EngineContext
+  readonly #source: BodySource
+  readonly #streamKeys: LayerKeys
+  #nextExtent = 0
+  #blob: BlobExtent | undefined
+  /** Opened and not taken yet, from `#nextPiece` on. */
+  #pieces: readonly Uint8Array[] = []
+  #nextPiece = 0
+  #isEnded = false
+  /** Never rejects. */
+  #filling: Promise<unknown> | undefined
+
+  constructor(context: EngineContext, source: BodySource, streamKeys: LayerKeys) {
     this.#context = context
-    this.#extents = extents
-    this.#inline = inline
+    this.#source = source
     this.#streamKeys = streamKeys
-    this.#release = release
   }
 
-  /** The bytes: in one piece if they are few, else as a stream whose first piece is there already. */
-  async start(lengthBytes: number): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
-    const pieces = this.#read()
+  /** The bytes: in one piece if they are few, else as a stream whose first pieces are there already. */
+  async start(): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+    const lengthBytes = this.#source.span.length
     try {
-      if (lengthBytes > wholeBytes) return resume(await pieces.next(), pieces)
-      const whole = Buffer.allocUnsafe(lengthBytes)
+      await this.#fill()
+      if (lengthBytes > wholeBytes) return this
+      const [first] = this.#pieces
+      const whole = first?.length === lengthBytes ? first : Buffer.allocUnsafe(lengthBytes)
       let at = 0
-      for await (const piece of pieces) {
-        whole.set(piece, at)
+      for await (const piece of this) {
+        if (piece !== whole) whole.set(piece, at)
         at += piece.length
       }
       return whole
@@ -181,64 +187,99 @@ class ExtentReader {
     }
   }
 
-  async *#read(): AsyncGenerator<Uint8Array, void, undefined> {
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  next(): Promise<Piece> {
+    const value = this.#takePiece()
+    return value === undefined ? this.#nextFilled() : Promise.resolve({ done: false, value })
+  }
+
+  async return(): Promise<Piece> {
+    await this.#filling
+    await this.#end()
+    return { done: true, value: undefined }
+  }
+
+  #takePiece(): Uint8Array | undefined {
+    const piece = this.#pieces[this.#nextPiece]
+    this.#nextPiece += 1
+    return piece
+  }
+
+  async #nextFilled(): Promise<Piece> {
+    await this.#fill()
+    const value = this.#takePiece()
+    return value === undefined ? { done: true, value } : { done: false, value }
+  }
+
+  async #fill(): Promise<void> {
+    const filling = this.#fillOnce()
+    this.#filling = filling.catch(() => undefined)
+    await filling
+  }
+
+  /** The next pieces, or none at the end. */
+  async #fillOnce(): Promise<void> {
+    this.#pieces = []
+    this.#nextPiece = 0
     try {
-      for (const extent of this.#extents) {
-        if (extent.stream.isInline) yield await this.#readInline(extent)
-        else yield* this.#readBlob(extent)
+      while (!this.#isEnded && this.#pieces.length === 0) {
+        if (this.#blob) await this.#fillFrom(this.#blob)
+        else await this.#openNext()
       }
-    } finally {
-      this.#end()
+    } catch (error) {
+      await this.#end()
+      throw error
     }
+  }
+
+  async #fillFrom(blob: BlobExtent): Promise<void> {
+    const pieces = await blob.next()
+    if (pieces) this.#pieces = pieces
+    else await this.#closeBlob()
+  }
+
+  async #openNext(): Promise<void> {
+    const extent = this.#source.extents[this.#nextExtent]
+    this.#nextExtent += 1
+    if (!extent) await this.#end()
+    else if (extent.stream.isInline) this.#pieces = [await this.#readInline(extent)]
+    else this.#blob = await this.#openBlob(extent)
   }
 
   async #readInline(extent: Extent): Promise<Uint8Array> {
     const { stream, streamBytes, offset, length } = extent
     const sealed =
-      this.#inline.get(extent) ?? (await withSnapshot(this.#context, (snapshot) => inlineData(snapshot, stream)))
+      this.#source.inline.get(extent) ?? (await withSnapshot(this.#context, (snapshot) => inlineData(snapshot, stream)))
     return openStream(stream, streamBytes, this.#streamKeys, sealed).subarray(offset, offset + length)
   }
 
-  async *#readBlob({ stream, streamBytes, offset, length }: Extent): AsyncGenerator<Uint8Array, void, undefined> {
-    const { sealedOffset, sealedLength, opener } = openRange(stream, streamBytes, this.#streamKeys, { offset, length })
+  async #openBlob({ stream, streamBytes, offset, length }: Extent): Promise<BlobExtent> {
+    const { blobs, readMemory } = this.#context
+    const range = openRange(stream, streamBytes, this.#streamKeys, { offset, length })
     try {
-      const blobId = formatId(stream.blobId)
-      for await (const chunk of this.#context.blobs.read(blobId, sealedOffset, sealedLength)) {
-        // Package by package: what a slow reader has not taken yet stays sealed, and is not in memory twice.
-        for (let start = 0; start < chunk.length; start += openBytes) {
-          yield* opener.open(chunk.subarray(start, start + openBytes))
-        }
-      }
-      opener.final()
-    } finally {
-      opener.destroy()
+      const blob = await blobs.open(formatId(stream.blobId), range.sealedOffset + range.sealedLength)
+      return new BlobExtent(blob, range, readMemory)
+    } catch (error) {
+      range.opener.destroy()
+      throw error
     }
   }
 
-  #end(): void {
-    zeroLayers(this.#streamKeys)
-    this.#release()
+  async #closeBlob(): Promise<void> {
+    const blob = this.#blob
+    this.#blob = undefined
+    await blob?.close()
   }
-}
 
-/** A stream whose first piece is there already. Not a generator: ending one that nobody has begun closes nothing. */
-function resume(
-  first: IteratorResult<Uint8Array, void>,
-  rest: AsyncGenerator<Uint8Array, void, undefined>,
-): AsyncIterableIterator<Uint8Array, void, undefined> {
-  let pending: IteratorResult<Uint8Array, void> | undefined = first
-  return {
-    [Symbol.asyncIterator]() {
-      return this
-    },
-    async next() {
-      const result = pending ?? (await rest.next())
-      pending = undefined
-      return result
-    },
-    async return() {
-      pending = undefined
-      return rest.return()
-    },
+  async #end(): Promise<void> {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#pieces = []
+    zeroLayers(this.#streamKeys)
+    this.#source.release()
+    await this.#closeBlob()
   }
 }

@@ -14,6 +14,7 @@ import type { DataKeyPool, PeekableKms } from './data-key-pool.ts'
 import type { Random } from './ids.ts'
 import type { PartTables } from './part-tables.ts'
 import type { Pins } from './pins.ts'
+import type { ReadMemory } from './read-memory.ts'
 import type { Reclaimer } from './reclaimer.ts'
 import type { RecordStore } from './record-store.ts'
 import type { WriterSession } from './session.ts'
@@ -97,6 +98,7 @@ export interface EngineContext {
   readonly pins: Pins
   /** See {@link EngineOptions.isReadElsewhere}. */
   readonly isReadElsewhere: (tableId: Uint8Array) => Promise<boolean>
+  readonly readMemory: ReadMemory
   readonly reclaimer: Reclaimer
   /** Uploads that this process is completing or aborting, by id. */
   readonly uploadTurns: Turns

@@ -41,6 +41,7 @@ import { getObjectAttributes } from './object-attributes.ts'
 import { PartTables } from './part-tables.ts'
 import { Pins } from './pins.ts'
 import { putObject } from './put-object.ts'
+import { ReadMemory } from './read-memory.ts'
 import { Reclaimer } from './reclaimer.ts'
 import { RecordStore } from './record-store.ts'
 import { endSession, openSession } from './session.ts'
@@ -104,6 +105,7 @@ export async function createContext(options: EngineOptions): Promise<EngineConte
     uploadTurns: new Turns(),
     keyTurns: new Turns(),
     isReadElsewhere,
+    readMemory: new ReadMemory(),
     reclaimer,
     figures: { copiesShared: 0, copiesRewritten: 0 },
     space: options.space ?? endlessSpace,

@@ -5,7 +5,7 @@
  */
 
 export { isBlobId, isSessionId, makeBlobId, sessionOf } from './blobs/blob-id.ts'
-export type { BlobId, BlobStore, BlobWriter, SessionId } from './blobs/contract.ts'
+export type { BlobId, BlobReader, BlobStore, BlobWriter, SessionId } from './blobs/contract.ts'
 export { type BlobFileSystem, nodeFileSystem } from './blobs/files/file-system.ts'
 export { FilesBlobStore, openFilesBlobStore } from './blobs/files/files-blob-store.ts'
 export { MemoryBlobStore } from './blobs/memory-blob-store.ts'

@@ -107,6 +107,18 @@ function readWriteTests(store: () => BlobStore): void {
     )
   })
 
+  test('an open blob fills a buffer from any place, as often as it is asked', async () => {
+    const content = randomBytes(700_000)
+    const reader = await store().open(await writeBlob(store(), content), content.length)
+    const buffer = Buffer.alloc(300_000)
+    for (const position of [400_000, 0, 1, 399_999]) {
+      await reader.read(buffer, position)
+      expect(buffer.equals(content.subarray(position, position + 300_000))).toBe(true)
+    }
+    await expect(reader.read(buffer, 400_001)).rejects.toMatchObject({ code: 'truncated' })
+    await reader.close()
+  })
+
   test('many readers and writers at once do not disturb each other', async () => {
     const contents = Array.from({ length: 12 }, () => randomBytes(700_000))
     const ids = await Promise.all(contents.map((content) => writeBlob(store(), content)))
@@ -177,6 +189,7 @@ function refusalTests(store: () => BlobStore): void {
     ]) {
       await expect(store().create(bad)).rejects.toMatchObject(invalid)
       await expect(collect(store().read(bad, 0, 0))).rejects.toMatchObject(invalid)
+      await expect(store().open(bad, 0)).rejects.toMatchObject(invalid)
       await expect(store().size(bad)).rejects.toMatchObject(invalid)
       await expect(store().delete(bad)).rejects.toMatchObject(invalid)
       await expect(collect(store().list(bad))).rejects.toMatchObject(invalid)

@@ -26,14 +26,24 @@ export interface BlobWriter {
   abort(): Promise<void>
 }
 
+/** A blob that is open for reading. One call at a time. */
+export interface BlobReader {
+  /** Fills the buffer with the bytes from `position` on. @throws StorageError `truncated`, `unavailable` */
+  read(buffer: Uint8Array, position: number): Promise<void>
+  /** Has to be called, once, whatever happened. */
+  close(): Promise<void>
+}
+
 /** @throws StorageError `not-found`, `full`, `unavailable`, `exists` */
 export interface BlobStore {
   /** @param sizeBytes how large it is going to be, if that is known; may be wrong. A store may write large blobs another way */
   create(blobId: BlobId, sizeBytes?: number): Promise<BlobWriter>
+  /** Opens a blob that has at least `endBytes`. @throws StorageError `not-found`, `truncated` if it is shorter */
+  open(blobId: BlobId, endBytes: number): Promise<BlobReader>
   /**
-   * Streams `length` bytes from `offset`, in chunks of the adapter's choice (about 256 KiB), reading ahead by at most one chunk.
-   * Throws `not-found` before the first chunk if there is no such blob, `truncated` if it is shorter. Ending the
-   * iteration early closes the file.
+   * Streams `length` bytes from `offset`, in chunks of the adapter's choice (about 256 KiB), each in memory of its own; nothing
+   * is read before it is asked for. Throws `not-found` before the first chunk if there is no such blob, `truncated` if it is
+   * shorter. Ending the iteration early closes the blob.
    */
   read(blobId: BlobId, offset: number, length: number): AsyncIterable<Uint8Array>
   /** The blob's size in bytes, or `undefined` if there is none. */

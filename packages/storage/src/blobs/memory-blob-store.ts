@@ -7,10 +7,8 @@
 import { Buffer } from 'node:buffer'
 import { StorageError } from '../storage-error.ts'
 import { checkBlobId, isSessionId, sessionOf } from './blob-id.ts'
-import { checkRange } from './blob-range.ts'
-import type { BlobId, BlobStore, BlobWriter, SessionId } from './contract.ts'
-
-const chunkBytes = 512 * 1024
+import { checkRange, chunksOf } from './blob-range.ts'
+import type { BlobId, BlobReader, BlobStore, BlobWriter, SessionId } from './contract.ts'
 
 /** See the module's comment. */
 export class MemoryBlobStore implements BlobStore {
@@ -23,16 +21,23 @@ export class MemoryBlobStore implements BlobStore {
     return new MemoryBlobWriter(this.#blobs, blobId)
   }
 
-  async *read(blobId: BlobId, offset: number, length: number): AsyncGenerator<Uint8Array> {
-    checkRange(offset, length)
+  async open(blobId: BlobId, endBytes: number): Promise<BlobReader> {
     checkBlobId(blobId)
     const blob = this.#blobs.get(blobId)
     if (blob === undefined) throw new StorageError('not-found', 'there is no such blob')
-    const end = offset + length
-    if (blob.length < end) throw new StorageError('truncated', 'a blob is shorter than its record says')
-    for (let at = offset; at < end; at += chunkBytes) {
-      yield Buffer.from(blob.subarray(at, Math.min(at + chunkBytes, end)))
+    if (blob.length < endBytes) throw truncated()
+    return {
+      async read(buffer, position) {
+        if (blob.length < position + buffer.length) throw truncated()
+        buffer.set(blob.subarray(position, position + buffer.length))
+      },
+      async close() {},
     }
+  }
+
+  async *read(blobId: BlobId, offset: number, length: number): AsyncGenerator<Uint8Array> {
+    checkRange(offset, length)
+    yield* chunksOf(await this.open(blobId, offset + length), offset, length)
   }
 
   async size(blobId: BlobId): Promise<number | undefined> {
@@ -96,4 +101,8 @@ class MemoryBlobWriter implements BlobWriter {
   #checkOpen(): void {
     if (!this.#isOpen) throw new StorageError('invalid', 'the blob writer is closed')
   }
+}
+
+function truncated(): StorageError {
+  return new StorageError('truncated', 'a blob is shorter than its record says')
 }

@@ -4,26 +4,19 @@
  * @module
  */
 
-import { Buffer } from 'node:buffer'
 import { constants, fstatSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDirectoryDurably } from '../../durable-directory.ts'
 import { StorageError } from '../../storage-error.ts'
 import { checkBlobId, isBlobId, isLowerHex, isSessionId } from '../blob-id.ts'
-import { checkRange } from '../blob-range.ts'
-import type { BlobId, BlobStore, BlobWriter, SessionId } from '../contract.ts'
+import { checkRange, chunksOf } from '../blob-range.ts'
+import type { BlobId, BlobReader, BlobStore, BlobWriter, SessionId } from '../contract.ts'
 import { AlignedBuffers } from './aligned-buffers.ts'
 import { BlobDirectories } from './blob-directories.ts'
 import { DirectBlobWriter } from './direct-blob-writer.ts'
 import { FileBlobWriter } from './file-blob-writer.ts'
 import { type BlobFileSystem, blobErrorOf, nodeFileSystem, systemCodeOf } from './file-system.ts'
-
-/**
- * Size of the buffers that blobs are read into. A new one each time: the reader may keep what it got. A reader that stands
- * still keeps two of them (ADR 22).
- */
-const chunkBytes = 256 * 1024
 
 const fileMode = 0o600
 
@@ -93,30 +86,21 @@ export class FilesBlobStore implements BlobStore {
     }
   }
 
-  async *read(blobId: BlobId, offset: number, length: number): AsyncGenerator<Uint8Array> {
-    checkRange(offset, length)
+  async open(blobId: BlobId, endBytes: number): Promise<BlobReader> {
     const handle = await this.#openFile(blobId)
-    const end = offset + length
-    let ahead: Promise<Buffer> | undefined
     try {
       // The size is in the inode that `open` has just read: asking for it synchronously does not wait for the disk.
-      if (fstatSync(handle.fd).size < end) throw truncated()
-      let position = offset
-      ahead = position < end ? readChunk(handle, position, end) : undefined
-      while (ahead !== undefined) {
-        const chunk = await ahead
-        position += chunk.length
-        ahead = position < end ? readChunk(handle, position, end) : undefined
-        // Handled when it is awaited above, or not at all if the reader ends here.
-        ahead?.catch(() => undefined)
-        yield chunk
-      }
+      if (fstatSync(handle.fd).size < endBytes) throw truncated()
+      return new FileBlobReader(handle)
     } catch (error) {
-      throw blobErrorOf(error, 'cannot read a blob')
-    } finally {
-      await ahead?.catch(() => undefined)
       await handle.close()
+      throw blobErrorOf(error, 'cannot read a blob')
     }
+  }
+
+  async *read(blobId: BlobId, offset: number, length: number): AsyncGenerator<Uint8Array> {
+    checkRange(offset, length)
+    yield* chunksOf(await this.open(blobId, offset + length), offset, length)
   }
 
   async size(blobId: BlobId): Promise<number | undefined> {
@@ -238,16 +222,29 @@ export class FilesBlobStore implements BlobStore {
   }
 }
 
-/** Reads the next chunk in full: a file system may return less at a time. */
-async function readChunk(handle: FileHandle, position: number, end: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, end - position))
-  let filled = 0
-  while (filled < buffer.length) {
-    const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, position + filled)
-    if (bytesRead === 0) throw truncated()
-    filled += bytesRead
+class FileBlobReader implements BlobReader {
+  readonly #handle: FileHandle
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle
   }
-  return buffer
+
+  /** A file system may return less at a time. */
+  async read(buffer: Uint8Array, position: number): Promise<void> {
+    try {
+      for (let filled = 0; filled < buffer.length; ) {
+        const { bytesRead } = await this.#handle.read(buffer, filled, buffer.length - filled, position + filled)
+        if (bytesRead === 0) throw truncated()
+        filled += bytesRead
+      }
+    } catch (error) {
+      throw blobErrorOf(error, 'cannot read a blob')
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
 }
 
 function truncated(): StorageError {
