@@ -13,7 +13,7 @@ import type { EngineContext } from './context.ts'
 import type { WriteBody } from './contract.ts'
 import { EngineError } from './engine-error.ts'
 import { formatId } from './ids.ts'
-import { letGo, Wake } from './let-go.ts'
+import { letGoOfCiphered, Wake } from './let-go.ts'
 import { type StoredStream, streamNonceBytes } from './object-record.ts'
 import { newBlobId, newInlineId } from './session.ts'
 import { dataKey } from './tables.ts'
@@ -153,7 +153,7 @@ async function pump(
   let taken = 0
   const flush = async () => {
     if (pieces.length > 0) await withRoom(space, gathered, () => writer.write(pieces))
-    for (const piece of pieces) letGo(piece)
+    for (const piece of pieces) letGoOfCiphered(piece)
     pieces = []
     gathered = 0
   }

@@ -1,5 +1,6 @@
+import { createCipheriv } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { letGo, Wake } from './let-go.ts'
+import { letGo, letGoOfCiphered, Wake } from './let-go.ts'
 
 /** Node.js 20 cannot give memory back. */
 const canLetGo = 'transfer' in ArrayBuffer.prototype
@@ -22,6 +23,21 @@ describe('letGo', () => {
     const pooled = Buffer.allocUnsafe(100)
     letGo(pooled)
     expect(pooled.length).toBe(100)
+  })
+})
+
+describe('letGoOfCiphered', () => {
+  it('frees what a cipher gave, on every runtime that can', () => {
+    const piece = createCipheriv('aes-256-gcm', large(32), large(12)).update(large(65_536))
+    letGoOfCiphered(piece)
+    expect(piece.length).toBe(canLetGo ? 0 : 65_536)
+  })
+
+  it('leaves alone what shares its memory', () => {
+    const memory = large()
+    letGoOfCiphered(memory.subarray(0, 69_998))
+    letGoOfCiphered(memory.subarray(1))
+    expect(memory.length).toBe(70_000)
   })
 })
 

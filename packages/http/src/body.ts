@@ -152,6 +152,8 @@ export interface BodyResponse {
   readonly closed: boolean
   readonly headersSent: boolean
   readonly writableNeedDrain: boolean
+  /** What was written and is still in the writer's memory; absent where nobody can tell. */
+  readonly unsentBytes?: number
   getHeader(name: string): unknown
   write(piece: Uint8Array): boolean
   end(piece?: Uint8Array): unknown
@@ -163,12 +165,17 @@ export interface BodyResponse {
 export interface SendBodyOptions {
   /** Stops sending and cuts the connection. */
   readonly signal?: AbortSignal
+  /** Counts the bytes that the connection took, also of a body that fails. */
+  readonly sent?: { bytes: number }
+  /** Given pieces that were sent and are in nobody's memory but their own: whoever made them may use it again. */
+  readonly letGo?: (piece: Uint8Array) => void
 }
 
 /**
  * Sends a body and ends the response. Set status and headers before; with a Content-Length header its value is enforced.
  * The last piece is held back until the source has ended well, so that a source which fails at its end (a bad digest)
- * never lets the client see a complete response.
+ * never lets the client see a complete response; and the first until there is a second. Of a body whose length was not announced
+ * every piece is held back until the next.
  *
  * Resolves with the number of body bytes when the response was handed to the connection whole. When the source fails
  * before the first byte was sent, the response is untouched and the caller may answer with an error; later, the
@@ -185,21 +192,24 @@ export async function sendBody(
   if (source instanceof Uint8Array) return sendWhole(response, source)
   const announced = response.getHeader('content-length')
   const expected = announced === undefined ? undefined : Number(announced)
-  const valve = new Valve(response, options.signal)
+  const valve = new Valve(response, options)
   let bytes = 0
   try {
     let held: Uint8Array | undefined
     for await (const chunk of source) {
       valve.check()
       if (chunk.length === 0) continue
+      const isFirst = bytes === 0
       bytes += chunk.length
       if (expected !== undefined && bytes > expected) throw mismatch(expected)
-      if (held !== undefined && !response.write(held)) await valve.drained()
-      held = chunk
+      if (held !== undefined) await valve.pass(held)
+      held = isFirst || expected === undefined || bytes === expected ? chunk : undefined
+      if (held === undefined) await valve.pass(chunk)
     }
     valve.check()
     if (expected !== undefined && bytes !== expected) throw mismatch(expected)
     response.end(held)
+    valve.sent.bytes = bytes
     return bytes
   } catch (error) {
     if (response.headersSent || valve.isShut) response.destroy()
@@ -215,15 +225,19 @@ function sendWhole(response: BodyResponse, body: Uint8Array): Promise<number> {
   return Promise.resolve(body.length)
 }
 
-/** Waits for a response to drain, and knows whether anyone still listens. One set of listeners per body. */
+/** Writes pieces, waits for the response to drain, and knows whether anyone still listens. One set of listeners per body. */
 class Valve {
+  readonly sent: { bytes: number }
   readonly #response: BodyResponse
   readonly #signal: AbortSignal | undefined
+  readonly #letGo: ((piece: Uint8Array) => void) | undefined
   #wake: (() => void) | undefined
 
-  constructor(response: BodyResponse, signal: AbortSignal | undefined) {
+  constructor(response: BodyResponse, { signal, sent = { bytes: 0 }, letGo }: SendBodyOptions) {
     this.#response = response
     this.#signal = signal
+    this.sent = sent
+    this.#letGo = letGo
     response.on('drain', this.#onChange)
     response.on('close', this.#onChange)
     signal?.addEventListener('abort', this.#onChange)
@@ -238,7 +252,14 @@ class Valve {
     if (this.isShut) throw aborted()
   }
 
-  async drained(): Promise<void> {
+  async pass(piece: Uint8Array): Promise<void> {
+    const { length } = piece
+    if (!this.#response.write(piece)) await this.#drained()
+    this.sent.bytes += length
+    if (this.#response.unsentBytes === 0) this.#letGo?.(piece)
+  }
+
+  async #drained(): Promise<void> {
     if (!this.isShut && this.#response.writableNeedDrain) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve

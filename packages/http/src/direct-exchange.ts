@@ -87,6 +87,10 @@ export class DirectExchange implements DirectSink {
     return this.#socket.writableNeedDrain
   }
 
+  get unsentBytes(): number {
+    return this.#socket.writableLength
+  }
+
   write(message: string | Buffer, encoding: BufferEncoding): boolean {
     this.#isBegun = true
     return typeof message === 'string' ? this.#socket.write(message, encoding) : this.#socket.write(message)

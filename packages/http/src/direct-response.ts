@@ -13,6 +13,8 @@ export interface DirectSink {
   readonly isGone: boolean
   /** Whether what was written waits for the client to take it. */
   readonly isFull: boolean
+  /** What was written and is still in the memory it was written from. */
+  readonly unsentBytes: number
   /** Whether the connection ends with this answer, whatever the handler wants. */
   readonly isLastAnswer: boolean
   /** @returns `false` if nothing more should be written until `drain` */
@@ -67,6 +69,10 @@ export class DirectResponse {
 
   get writableNeedDrain(): boolean {
     return this.#sink.isFull
+  }
+
+  get unsentBytes(): number {
+    return this.#sink.unsentBytes
   }
 
   getHeader(name: string): string | undefined {

@@ -68,7 +68,8 @@ export interface S3Response {
   readonly headers: Readonly<Record<string, string>>
   /**
    * Absent: none (HEAD, 204, 304). A stream that throws midway must cut the connection: the status has been sent by then
-   * and nothing else tells the client. The server ends the iteration early when the client goes away.
+   * and nothing else tells the client. The server ends the iteration early when the client goes away. The pieces of a stream
+   * are the server's.
    */
   readonly body?: ResponseBody
   readonly log: Readonly<RequestLog>

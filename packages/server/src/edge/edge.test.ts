@@ -47,7 +47,12 @@ async function start(options: Options): Promise<number> {
     onBegin: () => {},
     onEnd: (request) => finished.push(request),
     onBodyError: (error) => faults.push(error),
-    failedResponse: () => ({ status: 500, headers: { 'content-length': '6' }, body: 'failed', log: {} }),
+    failedResponse: () => ({
+      status: 500,
+      headers: { 'content-length': '6' },
+      body: 'failed',
+      log: { errorCode: 'InternalError' },
+    }),
     now: () => performance.now(),
   })
   const handler = createRouter({
@@ -236,6 +241,30 @@ describe.each([
     expect((await ask(port, '/whole')).text).toHaveLength(200_000)
     await expect(ask(port, '/fail')).rejects.toThrow()
     expect(faults).toMatchObject([{ message: 'not authentic' }])
+    expect(finished).toMatchObject([
+      { bytesOut: 200_000 },
+      // The last piece was held back.
+      { status: 200, bytesOut: 100_000, log: { operation: 'GetObject', errorCode: 'InternalError' } },
+    ])
+    expect(finished[0]?.log.errorCode).toBeUndefined()
+  })
+
+  it('tells of a client that went away, and of the bytes that it took', async () => {
+    const client = new AbortController()
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (;;) yield Buffer.alloc(100_000, 'a')
+    }
+    const port = await start({
+      direct: isDirect,
+      handler: async () => ok(endless(), { 'content-length': '1000000000000000' }),
+    })
+    const { body } = await fetch(`http://127.0.0.1:${port}/`, { signal: client.signal })
+    await body?.getReader().read()
+    client.abort()
+    await until(() => finished.length > 0)
+    expect(finished).toMatchObject([{ status: 200, log: { errorCode: 'ClientDisconnected' } }])
+    expect(finished[0]?.bytesOut).toBeGreaterThan(0)
+    expect(faults).toEqual([])
   })
 
   it('counts what came of a body, not what was announced', async () => {

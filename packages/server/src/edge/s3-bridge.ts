@@ -5,6 +5,7 @@
  * @module
  */
 import type { IncomingMessage } from 'node:http'
+import { letGoOfCiphered } from '@strongroom/engine'
 import {
   type BodyResponse,
   bodyChunks,
@@ -106,7 +107,7 @@ export function s3Bridge(options: S3BridgeOptions): Bridge {
       durationMs: now() - startedAt,
       ttfbMs,
       remoteAddress: client.remoteAddress,
-      log: answer.log,
+      log: sent.errorCode === undefined ? answer.log : { ...answer.log, errorCode: sent.errorCode },
     })
   }
 }
@@ -122,7 +123,12 @@ const pathOf = (path: string): string => {
 interface Sent {
   readonly status: number
   readonly bytes: number
+  /** Why the body was not sent as it was meant to be. */
+  readonly errorCode?: string | undefined
 }
+
+/** What the access log says of an answer that its client did not wait for. */
+const clientGone = 'ClientDisconnected'
 
 async function send(
   response: BridgeResponse,
@@ -136,17 +142,23 @@ async function send(
     response.end(body)
     return { status, bytes: body === undefined ? 0 : Buffer.byteLength(body) }
   }
+  const sent = { bytes: 0 }
   try {
     response.statusCode = status
     for (const name in headers) response.setHeader(name, headers[name] ?? '')
-    return { status, bytes: await sendBody(response, body) }
+    await sendBody(response, body, { sent, letGo: letGoOfCiphered })
+    return { status, bytes: sent.bytes }
   } catch (error) {
     // A header that cannot be sent leaves the data open; ending it twice is harmless.
     await body[Symbol.asyncIterator]().return?.()
-    if (!(error instanceof HttpError && error.code === 'aborted')) options.onBodyError(error, requestId)
-    if (response.headersSent || response.destroyed) return { status, bytes: 0 }
+    const isClientGone = error instanceof HttpError && error.code === 'aborted'
+    if (isClientGone) return { status, bytes: sent.bytes, errorCode: clientGone }
+    options.onBodyError(error, requestId)
+    const failed = options.failedResponse(error, requestId)
+    const { errorCode } = failed.log
+    if (response.headersSent || response.destroyed) return { status, bytes: sent.bytes, errorCode }
     for (const name of response.getHeaderNames()) response.removeHeader(name)
-    return await send(response, options.failedResponse(error, requestId), requestId, options)
+    return { ...(await send(response, failed, requestId, options)), errorCode }
   }
 }
 
