@@ -37,6 +37,8 @@ interface AeadEngine {
   /** Ciphertext pieces, then the tag. */
   seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, pieces: readonly Uint8Array[]): Buffer[]
   startOpening(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array): AeadOpening
+  /** A whole message. @throws CryptoError `not-authentic` */
+  open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, ciphertext: Uint8Array, tag: Uint8Array): Buffer
 }
 
 const tagOption = { authTagLength: tagSizeBytes }
@@ -83,6 +85,19 @@ function nativeEngine(name: string): AeadEngine {
       decipher.setAAD(aad)
       return new NativeOpening(decipher)
     },
+    open(key, nonce, aad, ciphertext, tag) {
+      const decipher = createDecipheriv(gcmName, key, nonce, tagOption)
+      decipher.setAAD(aad)
+      const plaintext = decipher.update(ciphertext)
+      try {
+        decipher.setAuthTag(tag)
+        decipher.final()
+        return plaintext
+      } catch {
+        plaintext.fill(0)
+        throw notAuthentic()
+      }
+    },
   }
 }
 
@@ -107,6 +122,13 @@ const nobleChaCha: AeadEngine = {
           ownKey.fill(0)
         }
       },
+    }
+  },
+  open(key, nonce, aad, ciphertext, tag) {
+    try {
+      return asBuffer(chacha20poly1305(key, nonce, aad).decrypt(Buffer.concat([ciphertext, tag])))
+    } catch {
+      throw notAuthentic()
     }
   },
 }
@@ -181,10 +203,7 @@ export function openMessage(
 ): Buffer {
   if (sealed.length < tagSizeBytes) throw notAuthentic()
   const end = sealed.length - tagSizeBytes
-  const opening = aeadStartOpening(cipher, key, nonce, aad)
-  opening.update(sealed.subarray(0, end))
-  const [first = Buffer.alloc(0), ...more] = opening.final(sealed.subarray(end))
-  return more.length === 0 ? first : Buffer.concat([first, ...more])
+  return engines[cipher].open(key, nonce, aad, sealed.subarray(0, end), sealed.subarray(end))
 }
 
 /** "expand 32-byte k", the constant of ChaCha20 (RFC 8439 2.3). */

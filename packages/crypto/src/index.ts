@@ -4,7 +4,7 @@
  * @module
  */
 
-export { type AeadCipher, aeadOpen, aeadSeal, hchacha20, nonceSizeBytes, tagSizeBytes } from './aead.ts'
+export { type AeadCipher, aeadOpen, aeadSeal, aeadSealPieces, hchacha20, nonceSizeBytes, tagSizeBytes } from './aead.ts'
 export { CanonicalDigest } from './canonical-digest.ts'
 export {
   type Checksum,

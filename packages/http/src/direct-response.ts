@@ -29,8 +29,8 @@ export interface DirectSink {
 export type DirectHeaders = Readonly<Record<string, string | number>>
 
 /** What may be sent as a line of a head; `node:http` has the same classes (RFC 9110 5.5, 5.6.2). */
-const headerLine = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+: [\t\x20-\x7e\x80-\xff]*$/
-const notAscii = /[\x80-\xff]/
+const fieldName = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** A piece of up to this many bytes is copied behind the head; longer ones follow it. */
 const longestWithHead = 65_536
@@ -46,7 +46,6 @@ export class DirectResponse {
   #set: Map<string, string> | undefined
   /** Until it has been written. */
   #head = ''
-  #isAscii = true
   #hasBody = true
   #isChunked = false
   #isLast = false
@@ -85,7 +84,7 @@ export class DirectResponse {
 
   /** @throws HttpError `invalid-header` */
   setHeader(name: string, value: string): void {
-    checkedLine(name, value)
+    checkLine(name, value)
     this.#set ??= new Map()
     this.#set.set(name, value)
   }
@@ -104,7 +103,8 @@ export class DirectResponse {
     let isFramed = false
     let isChunked = false
     const add = (name: string, value: string | number): void => {
-      lines += checkedLine(name, value)
+      checkLine(name, value)
+      lines += `${name}: ${value}\r\n`
       if (name.length === 14) isFramed ||= name.toLowerCase() === 'content-length'
       else if (name.length === 17) isChunked ||= name.toLowerCase() === 'transfer-encoding'
     }
@@ -113,11 +113,8 @@ export class DirectResponse {
     this.#hasBody = !this.#isHead && status !== 204 && status !== 304
     this.#isChunked = this.#hasBody && !isFramed
     this.#isLast = !this.shouldKeepAlive || this.#sink.isLastAnswer
-    const implied = this.#isChunked && !isChunked ? 'Transfer-Encoding: chunked\r\n' : ''
-    const connection = this.#isLast ? 'close' : 'keep-alive'
-    const statusLine = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}`
-    this.#head = `${statusLine}\r\n${lines}Date: ${dateNow()}\r\nConnection: ${connection}\r\n${implied}\r\n`
-    this.#isAscii = !notAscii.test(this.#head)
+    const end = endOfHead(this.#isLast, this.#isChunked && !isChunked)
+    this.#head = statusLine(status) + lines + end
     this.headersSent = true
     return this
   }
@@ -159,9 +156,7 @@ export class DirectResponse {
     this.#head = ''
     if (this.#isChunked && content.length > 0) before += `${byteLength(content, encoding).toString(16)}\r\n`
     if (typeof content !== 'string') return this.#sendBytes(before, content, after)
-    if (content === '') return this.#sink.write(before + after, 'latin1')
-    if (this.#isAscii) return this.#sink.write(before + content + after, encoding)
-    return this.#sendBytes(before, Buffer.from(content, encoding), after)
+    return this.#sink.write(textBytes(before, content, encoding, after), 'latin1')
   }
 
   #sendBytes(before: string, content: Uint8Array, after: string): boolean {
@@ -174,10 +169,28 @@ export class DirectResponse {
   }
 }
 
-function checkedLine(name: string, value: string | number): string {
-  const line = `${name}: ${value}`
-  if (!headerLine.test(line)) throw new HttpError('invalid-header', 'a header of an answer cannot be sent')
-  return `${line}\r\n`
+/** A name and a value by themselves: as a line they would be text that is made for nothing else. */
+function checkLine(name: string, value: string | number): void {
+  if (!fieldName.test(name) || (typeof value === 'string' && !fieldValue.test(value))) {
+    throw new HttpError('invalid-header', 'a header of an answer cannot be sent')
+  }
+}
+
+const statusLines: (string | undefined)[] = []
+
+function statusLine(status: number): string {
+  statusLines[status] ??= `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`
+  return statusLines[status]
+}
+
+/** Bytes, since the socket of Bun would make them of a text, and of more than one text after the other. */
+function textBytes(before: string, content: string, encoding: BufferEncoding, after: string): Buffer {
+  const end = before.length + Buffer.byteLength(content, encoding)
+  const bytes = Buffer.allocUnsafe(end + after.length)
+  bytes.write(before, 0, 'latin1')
+  bytes.write(content, before.length, encoding)
+  if (after !== '') bytes.write(after, end, 'latin1')
+  return bytes
 }
 
 function joined(before: string, content: Uint8Array, after: string): Buffer {
@@ -195,14 +208,18 @@ const byteLength = (body: string | Uint8Array, encoding: BufferEncoding): number
   typeof body === 'string' ? Buffer.byteLength(body, encoding) : body.length
 
 let second = 0
-let date = ''
+/** By whether the connection ends, and whether the body comes in chunks that nobody has announced yet. */
+let ends: readonly string[] = []
 
-/** The Date header, made once a second. */
-function dateNow(): string {
+/** The last lines of a head and the empty one, made once a second. */
+function endOfHead(isLast: boolean, isChunked: boolean): string {
   const now = Math.floor(Date.now() / 1_000)
   if (now !== second) {
     second = now
-    date = new Date(now * 1_000).toUTCString()
+    const date = `Date: ${new Date(now * 1_000).toUTCString()}\r\n`
+    ends = ['keep-alive', 'close'].flatMap((connection) =>
+      ['', 'Transfer-Encoding: chunked\r\n'].map((implied) => `${date}Connection: ${connection}\r\n${implied}\r\n`),
+    )
   }
-  return date
+  return ends[(isLast ? 2 : 0) + (isChunked ? 1 : 0)] ?? ''
 }

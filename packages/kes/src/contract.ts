@@ -91,8 +91,11 @@ export interface KesServerDependencies {
   readonly now?: () => number
   /** Default: a pool of the key service's own, filled by `node:crypto`. */
   readonly random?: RandomSource
-  /** Takes whole audit lines, each with its line end, several at a time. Default: none. KES prints them to stdout. */
-  readonly auditSink?: (lines: string) => void
+  /**
+   * Takes whole audit lines in UTF-8, each with its line end, several at a time. The bytes are the server's again when it returns.
+   * Default: none. KES prints them to stdout.
+   */
+  readonly auditSink?: (lines: Uint8Array) => void
   /** Takes whole lines of the error log, each with its line end. Default: none. KES prints them to stderr. */
   readonly errorSink?: (line: string) => void
   /** What `/version` and `/v1/status` say. Default: `<unknown>`, as a KES built without its repository says. */

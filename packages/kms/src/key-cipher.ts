@@ -6,7 +6,7 @@
 import {
   type AeadCipher,
   aeadOpen,
-  aeadSeal,
+  aeadSealPieces,
   CryptoError,
   hchacha20,
   hmacSha256,
@@ -50,7 +50,7 @@ export function encryptWithKey(
   const { aead, subkey } = ciphers[algorithm]
   const ownKey = subkey(key, trailer.subarray(0, ivLength))
   try {
-    return Buffer.concat([aeadSeal(aead, ownKey, trailer.subarray(ivLength), context, plaintext), trailer])
+    return Buffer.concat([...aeadSealPieces(aead, ownKey, trailer.subarray(ivLength), context, [plaintext]), trailer])
   } finally {
     ownKey.fill(0)
   }

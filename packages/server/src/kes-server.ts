@@ -100,7 +100,9 @@ async function openFront(
     const told = { given, environment, version, startedAtMs: Date.now() }
     return KesPool.open({ endpoints: options.endpoints, workers, told, isJson, writeOut, writeError })
   }
-  const server = await startKesServer(options, { auditSink: writeOut, errorSink: writeError, version })
+  const auditSink = (lines: Uint8Array): void =>
+    writeOut(Buffer.from(lines.buffer, lines.byteOffset, lines.length).toString())
+  const server = await startKesServer(options, { auditSink, errorSink: writeError, version })
   return {
     addresses: server.addresses,
     reload: (next) => server.reload(next.options),

@@ -159,7 +159,7 @@ class Scanner {
     if (byte === 0x6e) return this.#literal('null') ? nothing : undefined
     if (byte === 0x5b) return this.#byteArray()
     if (!this.#readString()) return undefined
-    if (!this.#hasEscapes) return decodeBase64(this.#bytes.subarray(this.#start, this.#end))
+    if (!this.#hasEscapes) return decodeBase64(this.#bytes, this.#start, this.#end)
     return decodeBase64(Buffer.from(this.#string(), 'utf8'))
   }
 

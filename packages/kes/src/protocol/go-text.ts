@@ -27,9 +27,19 @@ export class LocalTime {
   #minute = Number.NaN
   #prefix = ''
   #offset = ''
+  #nowMs = Number.NaN
+  #text = ''
 
   /** `2026-11-23T12:50:13.978Z`, with `digits` digits after the second (3) and trailing zeros kept. */
   format(nowMs: number): string {
+    if (nowMs !== this.#nowMs) {
+      this.#text = this.#format(nowMs)
+      this.#nowMs = nowMs
+    }
+    return this.#text
+  }
+
+  #format(nowMs: number): string {
     const minute = Math.floor(nowMs / 60_000)
     if (minute !== this.#minute) this.#look(minute)
     const rest = nowMs - minute * 60_000

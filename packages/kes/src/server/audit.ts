@@ -33,14 +33,16 @@ export interface AuditEvent {
 /** Where audit goes. */
 export interface AuditOptions {
   readonly now: () => number
-  /** Lines for people or a collector; several at a time. */
-  readonly sink: ((lines: string) => void) | undefined
+  /** Lines for people or a collector; several at a time. The bytes are overwritten when it has returned. */
+  readonly sink: ((lines: Uint8Array) => void) | undefined
   /** One JSON line, for those who read the stream; `undefined` while nobody does. */
   readonly stream: () => ((line: string) => void) | undefined
 }
 
-/** Lines wait for the end of the turn, at most so many characters of them. */
+/** Lines wait for the end of the turn, at most so many bytes of them and one line. */
 const maxWaiting = 65_536
+/** No line is longer, in bytes: what a client has chosen is cut, and the object is part of a context that is not long, either. */
+const maxLine = 65_536
 const resultNames: Readonly<Record<number, string>> = { 200: 'ok', 403: 'denied', 404: 'not-found' }
 
 /** Writes audit. Format and level can change while it runs. */
@@ -49,7 +51,8 @@ export class Audit {
   format: 'text' | 'json' = 'text'
   readonly #options: AuditOptions
   readonly #time = new LocalTime()
-  #waiting = ''
+  /** Lines are put together here: as text each would leave a kilobyte to the collector. */
+  readonly #lines = new LineWriter(maxWaiting + maxLine)
   #isScheduled = false
 
   constructor(options: AuditOptions) {
@@ -70,20 +73,45 @@ export class Audit {
     const json = stream === undefined && this.format === 'text' ? '' : formatJson(event, time, object)
     stream?.(json)
     if (this.#options.sink === undefined) return
-    this.#waiting += this.format === 'json' ? json : formatText(event, time, object)
-    if (this.#waiting.length >= maxWaiting) this.flush()
+    if (this.format === 'json') this.#lines.add(json)
+    else addText(this.#lines, event, time, object)
+    if (this.#lines.length >= maxWaiting) this.flush()
     else if (!this.#isScheduled) {
       this.#isScheduled = true
-      setImmediate(() => this.flush())
+      setImmediate(this.#flushSoon)
     }
+  }
+
+  readonly #flushSoon = (): void => {
+    this.#isScheduled = false
+    this.flush()
   }
 
   /** Hands over what waits. */
   flush(): void {
-    this.#isScheduled = false
-    const lines = this.#waiting
-    this.#waiting = ''
-    if (lines !== '') this.#options.sink?.(lines)
+    const { sink } = this.#options
+    if (this.#lines.length > 0) this.#lines.take((lines) => sink?.(lines))
+  }
+}
+
+/** Text put behind one another as UTF-8. */
+class LineWriter {
+  length = 0
+  readonly #bytes: Buffer
+
+  constructor(sizeBytes: number) {
+    this.#bytes = Buffer.alloc(sizeBytes)
+  }
+
+  add(text: string): void {
+    this.length += this.#bytes.write(text, this.length)
+  }
+
+  /** Begins anew when `use` is done. */
+  take(use: (bytes: Buffer) => void): void {
+    const bytes = this.#bytes.subarray(0, this.length)
+    this.length = 0
+    use(bytes)
   }
 }
 
@@ -104,16 +132,41 @@ function resultOf(status: number): string {
 }
 
 /** KES's line with our pairs after KES's. Only what a client has chosen can need quotes; an empty value does, too. */
-function formatText(event: AuditEvent, time: string, object: string): string {
-  const { operation, method, path, message, ip, identity, key, keyVersion, status, durationMs } = event
-  const who = `req.ip=${ip === '' ? '""' : ip} req.identity=${identity === '' ? '""' : identity}`
-  const what = `op=${operation} result=${resultOf(status)}${key === '' ? '' : ` key=${slogValue(key)}`}`
-  const version = keyVersion > 0 ? ` key.version=${keyVersion}` : ''
-  const about = object === '' ? '' : ` object=${slogValue(object)}`
-  return (
-    `time=${time} level=INFO msg=${slogValue(message)} req.method=${method} req.path=${slogValue(path)} ${who} ` +
-    `res.code=${status} res.time=${goDuration(durationMs)} ${what}${version}${about}\n`
-  )
+function addText(lines: LineWriter, event: AuditEvent, time: string, object: string): void {
+  const { ip, identity, key, keyVersion, status } = event
+  lines.add('time=')
+  lines.add(time)
+  lines.add(' level=INFO msg=')
+  lines.add(slogValue(event.message))
+  lines.add(' req.method=')
+  lines.add(event.method)
+  lines.add(' req.path=')
+  lines.add(slogValue(event.path))
+  lines.add(' req.ip=')
+  lines.add(ip === '' ? '""' : ip)
+  lines.add(' req.identity=')
+  lines.add(identity === '' ? '""' : identity)
+  lines.add(' res.code=')
+  lines.add(String(status))
+  lines.add(' res.time=')
+  lines.add(goDuration(event.durationMs))
+  lines.add(' op=')
+  lines.add(event.operation)
+  lines.add(' result=')
+  lines.add(resultOf(status))
+  if (key !== '') {
+    lines.add(' key=')
+    lines.add(slogValue(key))
+  }
+  if (keyVersion > 0) {
+    lines.add(' key.version=')
+    lines.add(String(keyVersion))
+  }
+  if (object !== '') {
+    lines.add(' object=')
+    lines.add(slogValue(object))
+  }
+  lines.add('\n')
 }
 
 /** The event of `/v1/log/audit`: KES's members, its time in nanoseconds as its SDK reads them, then ours. */

@@ -42,6 +42,8 @@ export class Call {
   message = ''
   /** 0 until there is an answer. */
   status = 0
+  /** Where it is in the list of those that have a deadline; -1 = nowhere. */
+  place = -1
 
   constructor(
     request: CallRequest,

@@ -10,7 +10,8 @@ const sweepMs = 200
 
 /** Watches calls. */
 export class Deadlines {
-  readonly #calls = new Set<Call>()
+  /** In no order; each knows its place. A set would be made anew again and again, with every few requests. */
+  readonly #calls: Call[] = []
   readonly #expired: (call: Call) => void
   readonly #timer: NodeJS.Timeout
 
@@ -21,22 +22,28 @@ export class Deadlines {
   }
 
   add(call: Call): void {
-    if (call.route.timeoutMs > 0) this.#calls.add(call)
+    if (call.route.timeoutMs > 0) call.place = this.#calls.push(call) - 1
   }
 
   delete(call: Call): void {
-    this.#calls.delete(call)
+    const { place } = call
+    const last = this.#calls.at(-1)
+    if (place < 0 || last === undefined) return
+    this.#calls[place] = last
+    last.place = place
+    this.#calls.pop()
+    call.place = -1
   }
 
   close(): void {
     clearInterval(this.#timer)
-    this.#calls.clear()
+    for (const call of this.#calls) call.place = -1
+    this.#calls.length = 0
   }
 
   #sweep(now: number): void {
-    for (const call of this.#calls) {
-      if (now - call.startedAt < call.route.timeoutMs) continue
-      this.#calls.delete(call)
+    for (const call of this.#calls.filter(({ route, startedAt }) => now - startedAt >= route.timeoutMs)) {
+      this.delete(call)
       this.#expired(call)
     }
   }

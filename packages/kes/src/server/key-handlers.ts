@@ -50,7 +50,8 @@ export async function withBody(
   work: (fields: BodyFields) => Promise<void> | void,
 ): Promise<void> {
   const { identity } = call.caller
-  const body = await readBodyStart(call.request, call.route.maxBody, context.largeBodies, identity)
+  const start = readBodyStart(call.request, call.route.maxBody, context.largeBodies, identity)
+  const body = start instanceof Promise ? await start : start
   if (body === 'gone') return
   if (body === 'busy') return call.refuse(503, 'too many large requests at a time')
   let fields: BodyFields | undefined

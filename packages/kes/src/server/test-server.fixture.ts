@@ -92,7 +92,7 @@ export async function startTestServer(
   let errors = ''
   const server = await startKesServer(options, {
     auditSink: (lines) => {
-      audit += lines
+      audit += Buffer.from(lines).toString()
     },
     errorSink: (line) => {
       errors += line

@@ -79,8 +79,8 @@ export class KesWorkerServer {
       { ...options, endpoints: [] },
       {
         auditSink: (lines) => {
-          this.#send('access', lines)
-          // They were gathered over a turn already.
+          // They were gathered over a turn already, and are not ours to keep.
+          this.#link.send('access', lines)
           this.#link.flush()
         },
         errorSink: (line) => this.#send('log', line),
