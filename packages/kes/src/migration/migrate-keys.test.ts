@@ -60,10 +60,49 @@ describe('migrating keys', () => {
     await source.lockKey('k')
     await source.createKey('other')
     const to = new MemoryKeyStore()
-    expect((await migrateKeys(from, to, { pattern: 'k' })).copied).toEqual(['k', 'k-locked', 'k-v-2'])
+    const entries: number[] = []
+    const onProgress = ({ total }: { readonly total: number }) => entries.push(total)
+    expect(await migrateKeys(from, to, { pattern: 'k', onProgress })).toMatchObject({ total: 1, copied: ['k'] })
+    expect(entries).toEqual([3, 3, 3])
     const target = new KeyService(to)
     expect(await target.describeKey('k')).toMatchObject({ state: 'locked', currentVersion: 2 })
     await target.close()
+    await source.close()
+  })
+
+  it('counts a key once, by the worst of its versions, and one that is only called like a version by itself', async () => {
+    const from = new MemoryKeyStore()
+    const source = new KeyService(from)
+    for (const name of ['a', 'b', 'c', 'd']) {
+      await source.createKey(name)
+      await source.rotateKey(name)
+    }
+    await from.create('old-v-2', Buffer.from(keyOf('from KES')))
+    await from.create('d-v-3', Buffer.from('no key'))
+    const to = new MemoryKeyStore()
+    for (const name of ['a', 'a-v-2', 'b']) await to.create(name, await from.get(name))
+    await to.create('c-v-2', Buffer.from(keyOf('other')))
+    expect(await migrateKeys(from, to)).toEqual({
+      total: 6,
+      copied: ['b', 'd', 'old-v-2'],
+      identical: ['a'],
+      different: ['c'],
+      notKeys: ['d-v-3'],
+      failed: [],
+      isComplete: true,
+    })
+    const broken = changed(from, {
+      get: async (name) => {
+        if (name.startsWith('b')) throw new KmsError('invalid-key', `too long: ${name}`)
+        return from.get(name)
+      },
+    })
+    const { total, failed, identical } = await migrateKeys(broken, to, { pattern: '?' })
+    expect({ total, failed, identical }).toEqual({
+      total: 5,
+      failed: [{ name: 'b', message: 'too long: b' }],
+      identical: ['a', 'd'],
+    })
     await source.close()
   })
 

@@ -20,23 +20,25 @@ export interface MigrationOptions {
   readonly onProgress?: (progress: MigrationProgress) => void
 }
 
+/** Entries: a key has one for each version, and one for a lock. */
 export interface MigrationProgress {
   readonly done: number
   readonly total: number
 }
 
-/** What happened to each name, in byte order. */
+/** What happened to each key, in byte order. A key is named once, whatever it has of versions and locks. */
 export interface MigrationReport {
-  /** Names that the pattern selects. */
+  /** Keys that the pattern selects, and what is no key. */
   readonly total: number
-  /** Now there, and read back. */
+  /** Now there with all its versions, and read back. */
   readonly copied: readonly string[]
   /** There before, and the same. */
   readonly identical: readonly string[]
-  /** There before with another value, and left so. */
+  /** There before with another value, if only of one version, and left so. */
   readonly different: readonly string[]
-  /** No keys in any form that KES has written, and not copied. */
+  /** Entries that are no keys in any form that KES has written, and not copied. */
   readonly notKeys: readonly string[]
+  /** By the name of the first entry that failed. */
   readonly failed: readonly { readonly name: string; readonly message: string }[]
   /** Everything was looked at; else begin again. */
   readonly isComplete: boolean
@@ -151,18 +153,49 @@ export function matchesPattern(name: string, pattern: string): boolean {
 }
 
 function report(names: readonly string[], outcomes: ReadonlyMap<string, Outcome | Error>): MigrationReport {
-  const of = (wanted: Outcome): string[] => names.filter((name) => outcomes.get(name) === wanted)
-  const failed = names.flatMap((name) => {
-    const outcome = outcomes.get(name)
-    return outcome instanceof Error ? [{ name, message: outcome.message }] : []
-  })
+  const failed: { readonly name: string; readonly message: string }[] = []
+  const lists: Record<Outcome, string[]> = { copied: [], identical: [], different: [], 'no key': [] }
+  const keys = entriesByKey(names, outcomes)
+  for (const [key, entries] of keys) {
+    const [failure] = entries.flatMap((name) => {
+      const outcome = outcomes.get(name)
+      return outcome instanceof Error ? [{ name, message: outcome.message }] : []
+    })
+    if (failure !== undefined) failed.push(failure)
+    // Of one that was not looked at in full nothing is said.
+    else if (entries.every((name) => outcomes.has(name))) {
+      const outcome = worstFirst.find((one) => entries.some((name) => outcomes.get(name) === one))
+      if (outcome !== undefined) lists[outcome].push(key)
+    }
+  }
   return {
-    total: names.length,
-    copied: of('copied'),
-    identical: of('identical'),
-    different: of('different'),
-    notKeys: of('no key'),
+    total: keys.size,
+    copied: lists.copied,
+    identical: lists.identical,
+    different: lists.different,
+    notKeys: lists['no key'],
     failed,
     isComplete: outcomes.size === names.length,
   }
+}
+
+/** A key is as its worst entry is: copied if one of them was, different if one is. */
+const worstFirst: readonly Outcome[] = ['no key', 'different', 'copied', 'identical']
+
+/** Versions and markers stand with their key, if that is there: otherwise they are keys of such a name. */
+function entriesByKey(
+  names: readonly string[],
+  outcomes: ReadonlyMap<string, Outcome | Error>,
+): ReadonlyMap<string, readonly string[]> {
+  const all = new Set(names)
+  const keys = new Map<string, string[]>()
+  for (const name of names) {
+    const shape = entryShape(name)
+    const isOfAnother = shape.kind !== 'key' && all.has(shape.base) && outcomes.get(name) !== 'no key'
+    const key = isOfAnother ? shape.base : name
+    const entries = keys.get(key)
+    if (entries === undefined) keys.set(key, [name])
+    else entries.push(name)
+  }
+  return keys
 }

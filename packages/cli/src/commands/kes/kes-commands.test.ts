@@ -226,7 +226,7 @@ describe('key stores over the command line', () => {
     expect(progress).toMatchObject({
       exitCode: 0,
       out: 'Migrated   2 keys successfully!\nUnchanged  1 key that were there already\n',
-      error: expect.stringMatching(/\r\[#{30}\] 3 of 3 keys\n$/),
+      error: expect.stringMatching(/\r\[#{30}\] 3 of 3 entries\n$/),
     })
     expect((await readdir(join(directory, 'to'))).sort()).toEqual(['a', 'b', 'c'])
     await rm(join(directory, 'from', 'c'))

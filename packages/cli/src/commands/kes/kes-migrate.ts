@@ -99,7 +99,7 @@ class ProgressBar {
     if (!this.#isShown || (done < total && now - this.#drawnAt < 100)) return
     this.#drawnAt = now
     const filled = Math.floor((done / total) * barWidth)
-    this.#write(`\r[${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}] ${done} of ${total} keys`)
+    this.#write(`\r[${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}] ${done} of ${total} entries`)
   }
 
   end(): void {
