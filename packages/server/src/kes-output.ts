@@ -20,12 +20,13 @@ export function kesOutput(stream: Writable, isJson: boolean, now: () => Date = (
   const lines = new LineBatch({
     write: (text) => stream.write(text),
     onDrain: (goOn) => stream.once('drain', goOn),
-    lostLine: (count) => lostLine(count, isJson, now()),
+    lostLine: (count) => kesLostLine(count, isJson, now()),
   })
   return { write: (text) => lines.add(text), flush: () => lines.flush() }
 }
 
-const lostLine = (count: number, isJson: boolean, at: Date): string =>
+/** Says that lines are missing where it stands. */
+export const kesLostLine = (count: number, isJson: boolean, at: Date): string =>
   kesLogLine('WARN', 'log lines were lost: nobody read them', { count }, isJson, at)
 
 /** A line of this process itself, beside those of the key service. Values need no quotes. */

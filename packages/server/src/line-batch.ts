@@ -35,10 +35,10 @@ export class LineBatch {
     this.#soon = soon
   }
 
-  /** @param line with its line feed */
+  /** @param line with its line feed; or several */
   add(line: string): void {
     if (this.#isWaiting) {
-      if (this.#text.length + line.length > mostWaiting) this.#lost += 1
+      if (this.#text.length + line.length > mostWaiting) this.#lost += line.split('\n').length - 1
       else this.#text += line
       return
     }

@@ -115,6 +115,7 @@ export class KesPool {
         },
       },
       onData: (frame, payload) => this.#take(worker, frame, payload),
+      onLost: (count) => this.#log('WARN', 'a worker stalled: lines for readers of a log were lost', { count }),
       onExit: (reason) => {
         onExit(reason)
         if (worker.readers.audit || worker.readers.error) void this.#tellReaders()
@@ -154,12 +155,12 @@ export class KesPool {
     for (const log of ['audit', 'error'] as const) {
       if (frame !== eventFrames[log]) continue
       for (const worker of this.#team.serving) {
-        if (worker !== from && worker.readers[log]) worker.link.send(frame, payload)
+        if (worker !== from && worker.readers[log]) worker.link.offer(frame, payload)
       }
     }
   }
 
-  #log(level: 'INFO' | 'ERROR', message: string, fields: Readonly<Record<string, string | number>>): void {
+  #log(level: 'INFO' | 'WARN' | 'ERROR', message: string, fields: Readonly<Record<string, string | number>>): void {
     this.#options.writeError(kesLogLine(level, message, fields, this.#options.isJson, new Date()))
   }
 }
@@ -170,6 +171,7 @@ interface KesWorkerOptions {
   readonly forward: () => KesLogReaders
   readonly methods: Methods<KesMainCalls>
   readonly onData: (frame: DataFrame, payload: Buffer) => void
+  readonly onLost: (lines: number) => void
   readonly onExit: (reason: string) => void
 }
 
@@ -186,6 +188,7 @@ class KesWorker implements TeamWorker {
       program: 'kes-worker-process.js',
       methods: options.methods,
       onData: options.onData,
+      onLost: (_frame, lines) => options.onLost(lines),
       askToStop: (link) => link.call('stop', null),
       onExit: options.onExit,
     })

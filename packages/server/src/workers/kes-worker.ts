@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type KesNeighbours, type KesServer, startKesServer } from '@strongroom/kes'
+import { kesLostLine } from '../kes-output.ts'
 import { type KesPlan, kesPlanner } from '../kes-plan.ts'
 import { eventFrames, type KesMainCalls, type KesWorkerCalls, type KesWorkerStart } from './kes-worker-start.ts'
 import { type DataFrame, Link, type Methods } from './link.ts'
@@ -24,6 +25,7 @@ export class KesWorkerServer {
   #serving: Promise<Serving> | undefined
   #server: KesServer | undefined
   #isStopped = false
+  #isJson = false
 
   constructor(stream: Duplex, exit: (code: number) => void) {
     const methods: Methods<KesWorkerCalls> = {
@@ -61,6 +63,9 @@ export class KesWorkerServer {
           if (frame === eventFrames[log]) this.#server?.deliver(log, payload.toString())
         }
       },
+      // Where they are missing; those who read a log over the wire get nothing but its lines.
+      onLost: (frame, count) =>
+        this.#send(frame === 'access' ? frame : 'log', kesLostLine(count, this.#isJson, new Date())),
       // Whoever accepts is gone, or has nothing more to say.
       onEnd: () => exit(this.#isStopped ? 0 : 1),
     })
@@ -73,6 +78,7 @@ export class KesWorkerServer {
   }
 
   async #serve({ given, environment, version, startedAtMs }: KesWorkerStart): Promise<Serving> {
+    this.#isJson = given.isJson
     const makePlan = kesPlanner(given, { environment })
     const { options } = await makePlan()
     const server = await startKesServer(
@@ -80,7 +86,7 @@ export class KesWorkerServer {
       {
         auditSink: (lines) => {
           // They were gathered over a turn already, and are not ours to keep.
-          this.#link.send('access', lines)
+          this.#link.offer('access', lines)
           this.#link.flush()
         },
         errorSink: (line) => this.#send('log', line),
@@ -107,6 +113,6 @@ export class KesWorkerServer {
   }
 
   #send(frame: DataFrame, text: string): void {
-    this.#link.send(frame, Buffer.from(text))
+    this.#link.offer(frame, Buffer.from(text))
   }
 }

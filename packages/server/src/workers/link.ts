@@ -67,7 +67,12 @@ export interface LinkOptions<Mine> {
   readonly onData: (frame: DataFrame, payload: Buffer) => void
   /** The other side is gone. */
   readonly onEnd: () => void
+  /** Of what was offered so many lines were lost, while the other side took nothing. It takes something again. */
+  readonly onLost?: ((frame: DataFrame, lines: number) => void) | undefined
 }
+
+/** Bytes that may wait for the other side; of log lines, what comes then is lost. */
+const mostBehindBytes = 4 * 1024 * 1024
 
 interface Pending {
   readonly resolve: (result: unknown) => void
@@ -91,6 +96,7 @@ export class Link<Theirs, Mine> {
   readonly #frames: FrameStream
   readonly #options: LinkOptions<Mine>
   readonly #pending = new Map<number, Pending>()
+  readonly #lost = new Map<DataFrame, number>()
   #lastId = 0
   #isLost = false
 
@@ -107,6 +113,16 @@ export class Link<Theirs, Mine> {
     this.#frames.send(frameTypes[frame], payload)
   }
 
+  /** Sends log lines, unless the other side stalls: then they are counted. The bytes must not change before the end of the turn. */
+  offer(frame: DataFrame, lines: Uint8Array): void {
+    if (this.#frames.backlogBytes >= mostBehindBytes) {
+      this.#lost.set(frame, (this.#lost.get(frame) ?? 0) + linesIn(lines))
+      return
+    }
+    this.#tellLost()
+    this.send(frame, lines)
+  }
+
   /** Writes what was sent now, and not at the end of the turn. */
   flush(): void {
     this.#frames.flush()
@@ -114,6 +130,7 @@ export class Link<Theirs, Mine> {
 
   /** Nothing more comes from here. */
   end(): void {
+    this.#tellLost()
     this.#frames.end()
   }
 
@@ -148,6 +165,13 @@ export class Link<Theirs, Mine> {
       const message: CallMessage = { id, method, argument }
       this.#frames.send(frameTypes.call, Buffer.from(JSON.stringify(message)))
     })
+  }
+
+  #tellLost(): void {
+    if (this.#lost.size === 0) return
+    const lost = [...this.#lost]
+    this.#lost.clear()
+    for (const [frame, lines] of lost) this.#options.onLost?.(frame, lines)
   }
 
   #settle(id: number): Pending | undefined {
@@ -189,6 +213,12 @@ export class Link<Theirs, Mine> {
     for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(new Error('the other process is gone'))
     this.#options.onEnd()
   }
+}
+
+function linesIn(text: Uint8Array): number {
+  let lines = 0
+  for (const byte of text) if (byte === 0x0a) lines++
+  return lines
 }
 
 function describe(error: unknown): NonNullable<ResultMessage['error']> {

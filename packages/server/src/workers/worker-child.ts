@@ -20,6 +20,7 @@ export interface WorkerChildOptions<Theirs, Mine> {
   readonly program: string
   readonly methods: Methods<Mine>
   readonly onData: (frame: DataFrame, payload: Buffer) => void
+  readonly onLost?: (frame: DataFrame, lines: number) => void
   /** Has it finish; resolves when it has. */
   readonly askToStop: (link: Link<Theirs, Mine>) => Promise<unknown>
   /** Told once, when the process has ended. */
@@ -50,6 +51,7 @@ export class WorkerChild<Theirs, Mine> {
     this.link = new Link(stream, {
       methods: options.methods,
       onData: options.onData,
+      onLost: options.onLost,
       onEnd: () => {
         this.#isServing = false
       },

@@ -13,7 +13,7 @@ import { Closers } from '../closers.ts'
 import { openServingParts, type ServingParts } from '../deployment.ts'
 import { servingOn } from '../edge/serving.ts'
 import { LineBatch } from '../line-batch.ts'
-import { createLog } from '../log.ts'
+import { createLog, lostLine } from '../log.ts'
 import { openCertificates } from '../open-certificates.ts'
 import { createServerMetrics, watchServing } from '../server-metrics.ts'
 import { type DataFrame, Link, type MainCalls, type Methods, type WorkerCalls } from './link.ts'
@@ -70,6 +70,8 @@ export class WorkerServer {
     this.#link = new Link(stream, {
       methods,
       onData: (frame, payload) => this.#take(frame, payload),
+      // Main's own log says it, of either kind of lines.
+      onLost: (_frame, count) => this.#send('log', lostLine(count, 'json')),
       // Whoever commits is gone, or has nothing more to say.
       onEnd: () => this.#exit(this.#isStopped ? 0 : 1),
     })
@@ -164,6 +166,6 @@ export class WorkerServer {
   }
 
   #send(frame: DataFrame, text: string): void {
-    this.#link.send(frame, Buffer.from(text))
+    this.#link.offer(frame, Buffer.from(text))
   }
 }
