@@ -12,6 +12,7 @@ import type { CommitLoop } from './commit-loop.ts'
 import type { AccountId } from './contract.ts'
 import type { DataKeyPool, PeekableKms } from './data-key-pool.ts'
 import type { Random } from './ids.ts'
+import type { OpenedVersions } from './opened-versions.ts'
 import type { PartTables } from './part-tables.ts'
 import type { Pins } from './pins.ts'
 import type { ReadMemory } from './read-memory.ts'
@@ -92,6 +93,8 @@ export interface EngineContext {
   readonly keyIds: BoundedMap<string, Uint8Array>
   /** Data keys shared by the objects of a bucket for a short period. */
   readonly dataKeys: DataKeyPool
+  /** What opening versions gave, hidden. */
+  readonly openedVersions: OpenedVersions
   /** Part tables read lately. */
   readonly partTables: PartTables
   /** Part tables that are being read. */

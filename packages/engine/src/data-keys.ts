@@ -211,7 +211,15 @@ export function plainDataKey(
   keyringKeyId: number,
   salt: Uint8Array,
 ): Buffer {
-  const key = context.plainDataKeys.keys.get(keyringKeyId)
+  return deriveKey(plainKeyringKey(context, keyringKeyId), plainLabel, salt)
+}
+
+/** What {@link plainDataKey} derives from; stays the keyring's. @throws EngineError `InternalError` */
+export function plainKeyringKey(
+  { plainDataKeys }: Pick<EngineContext, 'plainDataKeys'>,
+  keyringKeyId: number,
+): Uint8Array {
+  const key = plainDataKeys.keys.get(keyringKeyId)
   if (!key) throw new EngineError('InternalError', { cause: new Error(`the keyring has no data key ${keyringKeyId}`) })
-  return deriveKey(key, plainLabel, salt)
+  return key
 }

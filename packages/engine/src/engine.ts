@@ -38,6 +38,7 @@ import { listParts } from './list-parts.ts'
 import { listUploads } from './list-uploads.ts'
 import { listVersions } from './list-versions.ts'
 import { getObjectAttributes } from './object-attributes.ts'
+import { OpenedVersions } from './opened-versions.ts'
 import { PartTables } from './part-tables.ts'
 import { Pins } from './pins.ts'
 import { putObject } from './put-object.ts'
@@ -100,6 +101,7 @@ export async function createContext(options: EngineOptions): Promise<EngineConte
     bucketIds: new BoundedMap(10_000),
     keyIds: new BoundedMap(10_000),
     dataKeys: new DataKeyPool({ kms, now }),
+    openedVersions: new OpenedVersions(random),
     partTables: new PartTables(records),
     pins,
     uploadTurns: new Turns(),

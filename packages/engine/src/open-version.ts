@@ -7,7 +7,7 @@
 import { CryptoError } from '@strongroom/crypto'
 import type { EngineContext } from './context.ts'
 import type { CustomerKey } from './contract.ts'
-import { type DataKeyTarget, openDataKey } from './data-keys.ts'
+import { type DataKeyTarget, openDataKey, plainDataKey, plainKeyringKey } from './data-keys.ts'
 import { EngineError } from './engine-error.ts'
 import { type BoundContent, unsealVersion } from './envelope.ts'
 import type { Envelope } from './envelope-record.ts'
@@ -53,15 +53,43 @@ export async function openVersion(
   customerKey: CustomerKey | undefined,
 ): Promise<LayerKeys> {
   const { envelope, details } = record
+  const unseal = (dataKey: LayerKeys) =>
+    unsealVersion(dataKey, envelope, boundContentOf(target.bucketId, target.name, record))
+  if (envelope.mode === 'none') {
+    // Nobody is asked for this key: what is remembered is hidden under the one that it is derived from.
+    const { keyringKeyId, salt } = envelope
+    return once(context, record, plainKeyringKey(context, keyringKeyId), () => {
+      const dataKey = { outer: plainDataKey(context, keyringKeyId, salt) }
+      try {
+        return unseal(dataKey)
+      } finally {
+        zeroLayers(dataKey)
+      }
+    })
+  }
   const dataKey = await openDataKey(context, found, target, envelope, details.context, customerKey)
   try {
-    return unsealVersion(dataKey, envelope, boundContentOf(target.bucketId, target.name, record))
+    return once(context, record, dataKey.outer, () => unseal(dataKey))
   } catch (error) {
     if (envelope.mode === 'sse-c' && error instanceof CryptoError) throw wrongCustomerKey(context, error)
     throw error
   } finally {
     zeroLayers(dataKey)
   }
+}
+
+/** What was unsealed for this record with this key before, or is now. Of two layers nothing is remembered. */
+function once(
+  { openedVersions }: EngineContext,
+  record: ObjectVersion,
+  key: Uint8Array,
+  unseal: () => LayerKeys,
+): LayerKeys {
+  const known = openedVersions.recall(record, key)
+  if (known) return { outer: known }
+  const opened = unseal()
+  if (!opened.inner) openedVersions.remember(record, key, opened.outer)
+  return opened
 }
 
 /** Row 15; Ceph's tests want 400 (spec 12 no. 22). */

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { parseContext } from '@strongroom/crypto'
 import { invalidArgument, S3Error } from './s3-error.ts'
 
@@ -224,7 +224,7 @@ function readCustomerKey(headers: RequestHeaders, names: CustomerHeaders): Custo
   // A buffer of its own, so that zeroing it leaves nothing behind in a shared pool.
   const key = new Uint8Array(32)
   Buffer.from(key.buffer).write(encoded, 'base64')
-  if (createHash('md5').update(key).digest('base64') !== md5) {
+  if (hash('md5', key, 'base64') !== md5) {
     key.fill(0)
     throw invalidArgument('The calculated MD5 hash of the key did not match the hash that was provided.', argumentName)
   }
