@@ -5,7 +5,7 @@
  */
 
 import { request as httpsRequest } from 'node:https'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { pattern } from '../support/pattern.ts'
 import { startServer, type TestServer } from '../support/test-server.ts'
 
@@ -182,9 +182,7 @@ describe('an upload whose client goes away', () => {
     const closed = new Promise((resolve) => request.once('error', resolve).once('close', resolve))
     request.write(pattern(length / 2), () => request.destroy())
     await closed
-    await vi.waitFor(() =>
-      expect(server.accessLog.some((line) => line.includes(name) && line.includes('IncompleteBody'))).toBe(true),
-    )
+    await server.accessLogged(name, 'IncompleteBody')
     expect((await server.raw.send({ method: 'HEAD', bucket, name })).status).toBe(404)
   })
 })

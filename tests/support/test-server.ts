@@ -5,6 +5,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -66,6 +67,8 @@ export interface TestServer {
   readonly faults: readonly string[]
   /** Lines of the access log. */
   readonly accessLog: readonly string[]
+  /** Resolves when a line of the access log has all of these texts. */
+  accessLogged(...texts: readonly string[]): Promise<void>
   /** All that the server keeps. */
   readonly directory: string
   /** All plaintexts, keys and secrets so far; searched for in all that the server leaves behind when it stops. */
@@ -116,11 +119,17 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   }
   const log = createLog({ level: 'debug', format: 'json', write })
   const accessLog: string[] = []
+  const access = new EventEmitter().setMaxListeners(0)
   const server = await startRealServer(settings, {
     version: '0',
     log,
     environment: options.environment ?? {},
-    accessLog: { write: (line: string) => accessLog.push(line) },
+    accessLog: {
+      write: (line: string) => {
+        accessLog.push(line)
+        access.emit('line')
+      },
+    },
   })
   const ca = server.caFile === undefined ? '' : await readFile(server.caFile, 'utf8')
   const endpoint = { host: '127.0.0.1', port: portOf(server.endpoints[0]), ca }
@@ -156,6 +165,9 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     },
     faults,
     accessLog,
+    accessLogged: async (...texts) => {
+      while (!accessLog.some((line) => texts.every((text) => line.includes(text)))) await once(access, 'line')
+    },
     directory: data,
     leaks,
     reload: () => server.reload(),

@@ -167,10 +167,15 @@ async function decrypt(
   }
 }
 
-/** The associated data of envelopes that were opened lately, and for which names. */
+/** The associated data of envelopes that were opened lately, and what else it was made of. */
 const associatedDataOf = new WeakMap<
   Envelope,
-  { readonly bucketName: string; readonly name: string; readonly bytes: Uint8Array }
+  {
+    readonly bucketName: string
+    readonly name: string
+    readonly clientContext: Uint8Array | undefined
+    readonly bytes: Uint8Array
+  }
 >()
 
 /** Made once for an envelope, whose record is decoded once: a KMS that remembers data keys knows the very array again. */
@@ -180,11 +185,16 @@ function associatedData(
   clientContext: Uint8Array | undefined,
 ): Uint8Array {
   const known = associatedDataOf.get(envelope)
-  if (known?.name === name && known.bucketName === bucketName) return known.bytes
+  if (known?.name === name && known.bucketName === bucketName && isSame(known.clientContext, clientContext))
+    return known.bytes
   const bytes = kmsContext(bucketName, name, envelope.bucketKey, parseStoredContext(clientContext))
-  associatedDataOf.set(envelope, { bucketName, name, bytes })
+  associatedDataOf.set(envelope, { bucketName, name, clientContext, bytes })
   return bytes
 }
+
+/** An envelope and a context come from one record; who would open it with another gets none of what was made for that one. */
+const isSame = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && asBuffer(a).equals(b))
 
 /** Has the KMS open the data key of each layer; the caller zeroes them. @throws KmsError */
 export async function decryptLayers(
