@@ -40,14 +40,11 @@ export interface DareSealerOptions {
   readonly cipher?: AeadCipher
 }
 
-/** Chunks shorter than this are copied together: a client that sends byte by byte must not cost an object per byte. */
-const smallChunkBytes = 4096
-
 /**
  * Seals a stream. A full package is held back until more data comes, since only the last one carries the final flag.
  *
  * The key and nonce are copied; the copy of the key is wiped by `final()` and `destroy()`, one of which must be called.
- * Larger chunks are kept by reference until their package is sealed: do not reuse their memory.
+ * Nothing of a chunk is kept but a copy of its end, less than a package of it: its memory is free again when `seal` returns.
  *
  * @example
  * const sealer = new DareSealer(partKey, nonce)
@@ -58,12 +55,10 @@ export class DareSealer {
   readonly #key: Buffer
   readonly #nonce: Buffer
   readonly #cipher: AeadCipher
-  #pieces: Buffer[] = []
-  #pendingBytes = 0
   #index = 0
-  #staging: Buffer | undefined
-  #stagingStart = 0
-  #stagingEnd = 0
+  /** What has come of a package that is not whole, or may be the last. */
+  #held: Buffer | undefined
+  #heldBytes = 0
   #isDone = false
 
   /**
@@ -81,14 +76,14 @@ export class DareSealer {
   seal(chunk: Uint8Array): Buffer[] {
     if (this.#isDone) throw invalidArgument('the stream has ended')
     const out: Buffer[] = []
-    let rest = asBuffer(chunk)
-    while (this.#pendingBytes + rest.length > packageSizeBytes) {
-      const take = packageSizeBytes - this.#pendingBytes
-      this.#hold(rest.subarray(0, take))
-      rest = rest.subarray(take)
-      this.#emit(out, false)
+    const bytes = asBuffer(chunk)
+    let from = 0
+    while (this.#heldBytes + bytes.length - from > packageSizeBytes) {
+      const to = from + packageSizeBytes - this.#heldBytes
+      this.#emit(out, bytes.subarray(from, to), false)
+      from = to
     }
-    this.#hold(rest)
+    if (from < bytes.length) this.#hold(bytes, from)
     return out
   }
 
@@ -96,7 +91,7 @@ export class DareSealer {
   final(): Buffer[] {
     if (this.#isDone) throw invalidArgument('the stream has ended')
     const out: Buffer[] = []
-    if (this.#pendingBytes > 0) this.#emit(out, true)
+    if (this.#heldBytes > 0) this.#emit(out, undefined, true)
     this.destroy()
     return out
   }
@@ -105,42 +100,27 @@ export class DareSealer {
   destroy(): void {
     this.#isDone = true
     this.#key.fill(0)
-    this.#staging?.fill(0)
-    this.#pieces = []
+    this.#held?.fill(0)
+    this.#heldBytes = 0
   }
 
-  #hold(piece: Buffer): void {
-    if (piece.length === 0) return
-    this.#pendingBytes += piece.length
-    if (piece.length >= smallChunkBytes) {
-      this.#pieces.push(piece)
-      this.#stagingStart = this.#stagingEnd
-      return
-    }
-    this.#staging ??= Buffer.allocUnsafe(packageSizeBytes)
-    // Small chunks that follow each other make one piece: the last one of the list, which grows.
-    if (this.#stagingEnd > this.#stagingStart) this.#pieces.pop()
-    piece.copy(this.#staging, this.#stagingEnd)
-    this.#stagingEnd += piece.length
-    this.#pieces.push(this.#staging.subarray(this.#stagingStart, this.#stagingEnd))
+  #hold(bytes: Buffer, from: number): void {
+    this.#held ??= Buffer.allocUnsafe(packageSizeBytes)
+    bytes.copy(this.#held, this.#heldBytes, from)
+    this.#heldBytes += bytes.length - from
   }
 
-  #emit(out: Buffer[], isFinal: boolean): void {
+  /** A package of what is held and `rest`. */
+  #emit(out: Buffer[], rest: Buffer | undefined, isFinal: boolean): void {
     if (this.#index >= 2 ** 32) throw invalidArgument('the stream is too long')
-    const sealed = sealPackage(
-      this.#cipher,
-      this.#key,
-      this.#nonce,
-      this.#index,
-      this.#pieces,
-      this.#pendingBytes,
-      isFinal,
-    )
+    const held = this.#held?.subarray(0, this.#heldBytes)
+    const pieces: Buffer[] = []
+    if (held !== undefined && held.length > 0) pieces.push(held)
+    if (rest !== undefined && rest.length > 0) pieces.push(rest)
+    const payloadBytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    const sealed = sealPackage(this.#cipher, this.#key, this.#nonce, this.#index, pieces, payloadBytes, isFinal)
     for (const piece of sealed) out.push(piece)
     this.#index += 1
-    this.#pieces = []
-    this.#pendingBytes = 0
-    this.#stagingStart = 0
-    this.#stagingEnd = 0
+    this.#heldBytes = 0
   }
 }

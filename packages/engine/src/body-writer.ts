@@ -5,7 +5,6 @@
  * @module
  */
 
-import { packageSizeBytes } from '@strongroom/crypto'
 import { type BlobWriter, StorageError } from '@strongroom/storage'
 import { type BodyDigests, BodyHasher, digestWhole } from './body-digests.ts'
 import type { CommitDraft } from './commit-draft.ts'
@@ -13,7 +12,7 @@ import type { EngineContext } from './context.ts'
 import type { WriteBody } from './contract.ts'
 import { EngineError } from './engine-error.ts'
 import { formatId } from './ids.ts'
-import { letGoOfCiphered, Wake } from './let-go.ts'
+import { letGo, letGoOfCiphered } from './let-go.ts'
 import { type StoredStream, streamNonceBytes } from './object-record.ts'
 import { newBlobId, newInlineId } from './session.ts'
 import { dataKey } from './tables.ts'
@@ -31,7 +30,7 @@ export interface SealedBody extends BodyDigests {
   discard(): Promise<void>
 }
 
-/** Sealed bytes gathered before they are handed to the blob store: memory of every upload under way (ADR 22). */
+/** Sealed bytes gathered before they are handed to a blob writer that does not gather: memory of such an upload under way (ADR 22). */
 const writeBytes = 524_288
 
 /**
@@ -138,7 +137,10 @@ async function writeBlob(
   }
 }
 
-/** Moves a body through hasher and sealer into the writer. */
+/**
+ * Moves a body through hasher and sealer into the writer. A chunk is sealed and its memory freed in the turn in which it came, so
+ * that the collector never meets it (ADR 22); what has to be waited for is waited for before the next one is asked for.
+ */
 async function pump(
   body: WriteBody,
   hasher: BodyHasher,
@@ -147,29 +149,32 @@ async function pump(
 ): Promise<void> {
   const { content, sizeBytes } = body
   const isGiven = body.givesChunks === true && !(content instanceof Uint8Array)
-  const wake = isGiven ? new Wake(packageSizeBytes) : undefined
+  const leastBytes = writer.ready ? 1 : writeBytes
   let pieces: Uint8Array[] = []
   let gathered = 0
   let taken = 0
-  const flush = async () => {
-    if (pieces.length > 0) await withRoom(space, gathered, () => writer.write(pieces))
-    for (const piece of pieces) letGoOfCiphered(piece)
-    pieces = []
-    gathered = 0
-  }
   const gather = (sealed: readonly Uint8Array[]) => {
     for (const piece of sealed) {
       pieces.push(piece)
       gathered += piece.length
     }
   }
+  const flush = async () => {
+    if (pieces.length > 0) await withRoom(space, gathered, () => writer.write(pieces))
+    for (const piece of pieces) letGoOfCiphered(piece)
+    pieces = []
+    gathered = 0
+  }
+  await writer.ready?.()
   for await (const chunk of content instanceof Uint8Array ? slices(content) : content) {
     taken += chunk.length
     if (taken > sizeBytes) throw new EngineError('IncompleteBody')
     hasher.update(chunk)
     gather(sealer.seal(chunk))
-    wake?.passed(chunk)
-    if (gathered >= writeBytes) await flush()
+    if (isGiven) letGo(chunk)
+    if (gathered < leastBytes) continue
+    await flush()
+    await writer.ready?.()
   }
   if (taken !== sizeBytes) throw new EngineError('IncompleteBody')
   gather(sealer.final())

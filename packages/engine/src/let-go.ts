@@ -35,33 +35,3 @@ function canGo({ buffer, byteOffset, length }: Uint8Array, spareBytes = 0): bool
   const isAlone = byteOffset === 0 && buffer.byteLength <= length + spareBytes
   return typeof transfer === 'function' && length >= smallestBytes && isAlone
 }
-
-/**
- * Plaintext on its way through a sealer, which may keep the last bytes it was given by reference: lets go of chunks that lie
- * further back.
- */
-export class Wake {
-  readonly #keptBytes: number
-  readonly #chunks: { readonly chunk: Uint8Array; readonly end: number }[] = []
-  #passed = 0
-
-  /** @param keptBytes how many of the last bytes are still needed at most */
-  constructor(keptBytes: number) {
-    this.#keptBytes = keptBytes
-  }
-
-  /** How many chunks wait to be freed: few, for those that cannot be are not kept. A client may send byte by byte. */
-  get kept(): number {
-    return this.#chunks.length
-  }
-
-  /** To be called when a chunk, which is ours, has been given to the sealer. */
-  passed(chunk: Uint8Array): void {
-    this.#passed += chunk.length
-    if (canGo(chunk)) this.#chunks.push({ chunk, end: this.#passed })
-    for (let first = this.#chunks[0]; first && first.end <= this.#passed - this.#keptBytes; first = this.#chunks[0]) {
-      letGo(first.chunk)
-      this.#chunks.shift()
-    }
-  }
-}

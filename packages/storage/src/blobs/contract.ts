@@ -20,6 +20,12 @@ export interface BlobWriter {
    * Writing may go on behind it: what fails then is thrown by the next `write` or by `sync`.
    */
   write(chunks: readonly Uint8Array[]): Promise<void>
+  /**
+   * Present where a writer gathers what it is given by itself, so that nobody need do it before. Resolves when `write` is going
+   * to take its chunks at once: who waits for that with nothing in hand keeps no memory while the medium works. What a write
+   * behind it failed with is thrown here, too.
+   */
+  ready?(): Promise<void>
   /** Makes the blob durable, under its name (data and directory synced), and closes the writer. */
   sync(): Promise<void>
   /** Removes what was written. Never throws; safe after an error and after `sync` failed. */

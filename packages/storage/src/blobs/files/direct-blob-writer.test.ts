@@ -100,6 +100,64 @@ describe('blobs written past the page cache', () => {
     expect(await store.size(blobId)).toBeUndefined()
   })
 
+  test('are not made durable after one of several writes has failed', async () => {
+    const calls = { direct: 0, cached: 0 }
+    const first: Write = (real, length) =>
+      calls.direct === 1 ? Promise.reject(systemError('ENOSPC')) : real(length).then(() => ({ bytesWritten: length }))
+    const store = await openFilesBlobStore(root, fileSystemWith(first, calls), always)
+    const writer = await store.create(newBlobId(), content.length)
+    const writes = [content, content, content].map((chunk) => writer.write([chunk]))
+    await Promise.allSettled(writes)
+    await expect(writer.sync()).rejects.toMatchObject({ code: 'full' })
+    await writer.abort()
+  })
+
+  test('are taken at once by who is ready, and of who is not while the medium works', async () => {
+    let release = (): void => undefined
+    const standing = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const calls = { direct: 0, cached: 0 }
+    const slow: Write = (real, length) => standing.then(() => real(length))
+    const store = await openFilesBlobStore(root, fileSystemWith(slow, calls), always)
+    const blobId = newBlobId()
+    const writer = await store.create(blobId, content.length)
+    const chunk = Buffer.from(content.subarray(0, 600_000))
+    let isReady = false
+    for (let i = 0; i < 2; i += 1) {
+      await writer.ready?.()
+      await writer.write([chunk])
+    }
+    const ready = writer.ready?.().then(() => {
+      isReady = true
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect([isReady, calls.direct]).toEqual([false, 1])
+    release()
+    await ready
+    await writer.sync()
+    expect((await readBlob(store, blobId, 0, 1_200_000)).equals(Buffer.concat([chunk, chunk]))).toBe(true)
+  })
+
+  test('of those who send slowly keep no buffers from others', async () => {
+    const store = await openFilesBlobStore(root, nodeFileSystem, always)
+    const slow = await Promise.all(Array.from({ length: 60 }, () => store.create(newBlobId(), content.length)))
+    for (const writer of slow) {
+      await writer.ready?.()
+      await writer.write([content.subarray(0, 5_000)])
+    }
+    const blobId = await writeBlob(store, content)
+    expect((await readBlob(store, blobId, 0, content.length)).equals(content)).toBe(true)
+    for (const writer of slow) {
+      await writer.write([content.subarray(5_000, 10_001)])
+      await writer.sync()
+    }
+    for await (const { blobId: id, sizeBytes } of store.list(blobId.slice(0, 16))) {
+      expect(sizeBytes).toBe(id === blobId ? content.length : 10_001)
+      if (id !== blobId) expect((await readBlob(store, id, 0, 10_001)).equals(content.subarray(0, 10_001))).toBe(true)
+    }
+  })
+
   test('are only those that were announced as large', async () => {
     const calls = { direct: 0, cached: 0 }
     const store = await openFilesBlobStore(

@@ -2,7 +2,8 @@
  * Writes one large blob past the page cache (ADR 22): sealed bytes are gathered in a page-aligned buffer, which the medium
  * reads itself. The kernel copies nothing, and an upload does not push what is being read out of memory.
  *
- * A buffer is held while a write is under way and no longer: who sends slowly keeps none from others.
+ * A chunk is copied as soon as it is given, so that its memory is free before anything is waited for; a buffer for the next one is
+ * in hand before that is asked for. Who sends slowly gives its buffer up to those who wait for one.
  *
  * @module
  */
@@ -10,7 +11,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { StorageError } from '../../storage-error.ts'
 import type { BlobWriter } from '../contract.ts'
-import { type AlignedBuffers, alignmentBytes } from './aligned-buffers.ts'
+import { type AlignedBuffers, alignmentBytes, type BufferHolder } from './aligned-buffers.ts'
 import { type BlobFileSystem, blobErrorOf, systemCodeOf } from './file-system.ts'
 import { syncBlob } from './sync-blob.ts'
 
@@ -19,8 +20,14 @@ export interface BlobFile {
   readonly directory: string
 }
 
+/**
+ * A buffer in which there is less room than this is written: what one reading of a socket brings (512 KiB), what a sealer held back
+ * before it and their headers.
+ */
+const roomBytes = 640 * 1024
+
 /** Made by {@link FilesBlobStore.create}, with an exclusively created file that was opened with `O_DIRECT`. */
-export class DirectBlobWriter implements BlobWriter {
+export class DirectBlobWriter implements BlobWriter, BufferHolder {
   readonly #fileSystem: BlobFileSystem
   readonly #file: BlobFile
   readonly #buffers: AlignedBuffers
@@ -28,10 +35,18 @@ export class DirectBlobWriter implements BlobWriter {
   #isDirect = true
   /** Bytes that are on their way to the file or there: whole multiples of the alignment. */
   #position = 0
-  /** Bytes behind them that are too few to be written. */
+  /** What has been given and is not on its way. */
+  #buffer: Buffer | undefined
+  #filled = 0
+  /** Without a buffer: bytes that were too few to be written. */
   readonly #tail = Buffer.allocUnsafe(alignmentBytes)
   #tailBytes = 0
-  #underWay: Promise<void> | undefined
+  /** All writes begun so far: what one of them failed with it keeps. */
+  #underWay = Promise.resolve()
+  /** It has not ended. */
+  #isWriting = false
+  /** Filled since the pool asked last, or being filled. */
+  #isInUse = false
 
   constructor(fileSystem: BlobFileSystem, handle: FileHandle, file: BlobFile, buffers: AlignedBuffers) {
     this.#fileSystem = fileSystem
@@ -40,48 +55,54 @@ export class DirectBlobWriter implements BlobWriter {
     this.#buffers = buffers
   }
 
-  /** Resolves when the chunks were copied and the writes before are done; a write that fails is told to the next call. */
+  /** Resolves when the chunks were copied: at once, if `ready` was waited for. A write that fails is told to a later call. */
   async write(chunks: readonly Uint8Array[]): Promise<void> {
     this.#open()
-    await this.#settled()
-    let buffer = await this.#buffers.take()
-    let filled = this.#tail.copy(buffer, 0, 0, this.#tailBytes)
+    this.#isInUse = true
     for (const chunk of chunks) {
       for (let from = 0; from < chunk.length; ) {
-        if (filled === buffer.length) {
-          this.#tailBytes = 0
-          this.#begin(buffer, filled)
-          await this.#settled()
-          buffer = await this.#buffers.take()
-          filled = 0
-        }
-        const taken = Math.min(chunk.length - from, buffer.length - filled)
-        buffer.set(chunk.subarray(from, from + taken), filled)
-        filled += taken
+        const buffer = this.#buffer ?? this.#use(this.#buffers.takeNow() ?? (await this.#buffers.take()))
+        const taken = Math.min(chunk.length - from, buffer.length - this.#filled)
+        buffer.set(taken === chunk.length ? chunk : chunk.subarray(from, from + taken), this.#filled)
+        this.#filled += taken
         from += taken
+        if (this.#filled === buffer.length) await this.#next()
       }
     }
-    const whole = filled - (filled % alignmentBytes)
-    this.#tailBytes = buffer.copy(this.#tail, 0, whole, filled)
-    if (whole > 0) this.#begin(buffer, whole)
-    else this.#buffers.give(buffer)
+    if (this.#isDue && !this.#isWriting) this.#begin()
+  }
+
+  async ready(): Promise<void> {
+    this.#open()
+    if (this.#isDue) await this.#next()
+    if (this.#buffer === undefined) this.#use(this.#buffers.takeNow() ?? (await this.#buffers.take()))
+    this.#isInUse = true
+  }
+
+  /** @internal */
+  yieldIdle(): void {
+    if (this.#isInUse) this.#isInUse = false
+    else if (this.#buffer !== undefined && !this.#isWriting) this.#begin()
   }
 
   async sync(): Promise<void> {
     const handle = this.#open()
     try {
+      if (this.#buffer !== undefined) await this.#next()
       await this.#settled()
       if (this.#tailBytes > 0) await this.#writeTail()
       await syncBlob(this.#fileSystem, this.#handle ?? handle, this.#file.directory)
     } catch (error) {
       throw blobErrorOf(error, 'cannot sync a blob')
     } finally {
+      this.#giveBack()
       await this.#close()
     }
   }
 
   async abort(): Promise<void> {
-    await this.#underWay?.catch(() => undefined)
+    await this.#underWay.catch(() => undefined)
+    this.#giveBack()
     await this.#close()
     // The contract: never throws. What stays is an orphan of this session, and the sweeper removes those.
     await this.#fileSystem.unlink(this.#file.path).catch(() => undefined)
@@ -100,12 +121,58 @@ export class DirectBlobWriter implements BlobWriter {
     }
   }
 
-  /** Starts writing the first bytes of a buffer, which goes back to the pool when that is done. */
-  #begin(buffer: Buffer, length: number): void {
+  get #isDue(): boolean {
+    return this.#buffer !== undefined && this.#buffer.length - this.#filled < roomBytes
+  }
+
+  /** Takes a buffer, with what was left over from the one before. */
+  #use(buffer: Buffer): Buffer {
+    this.#filled = this.#tail.copy(buffer, 0, 0, this.#tailBytes)
+    this.#tailBytes = 0
+    this.#buffer = buffer
+    this.#buffers.hold(this)
+    return buffer
+  }
+
+  /** The buffer in hand is written, when the write before it is done: one at a time. */
+  async #next(): Promise<void> {
+    await this.#settled()
+    if (this.#buffer !== undefined) this.#begin()
+  }
+
+  /** Starts writing what is in the buffer in hand, but for the bytes that are too few. It goes back to the pool afterwards. */
+  #begin(): void {
+    const buffer = this.#buffer
+    if (buffer === undefined) return
+    const whole = this.#filled - (this.#filled % alignmentBytes)
+    this.#tailBytes = buffer.copy(this.#tail, 0, whole, this.#filled)
+    if (whole === 0) {
+      this.#giveBack()
+      return
+    }
+    this.#buffer = undefined
+    this.#buffers.release(this)
+    this.#startWriting(buffer, whole)
+  }
+
+  #giveBack(): void {
+    const buffer = this.#buffer
+    this.#buffer = undefined
+    this.#buffers.release(this)
+    if (buffer !== undefined) this.#buffers.give(buffer)
+  }
+
+  #startWriting(buffer: Buffer, length: number): void {
     const position = this.#position
     this.#position += length
-    const writing = this.#writeAll(buffer, length, position).finally(() => this.#buffers.give(buffer))
-    // Told to the next call; there may be none after an abort.
+    this.#isWriting = true
+    const writing = this.#underWay
+      .then(() => this.#writeAll(buffer, length, position))
+      .finally(() => {
+        this.#isWriting = false
+        this.#buffers.give(buffer)
+      })
+    // Told to a later call; there may be none after an abort.
     writing.catch(() => undefined)
     this.#underWay = writing
   }
@@ -143,7 +210,7 @@ export class DirectBlobWriter implements BlobWriter {
     this.#tail.copy(buffer, 0, 0, this.#tailBytes)
     buffer.fill(0, this.#tailBytes, alignmentBytes)
     this.#tailBytes = 0
-    this.#begin(buffer, alignmentBytes)
+    this.#startWriting(buffer, alignmentBytes)
     await this.#settled()
     await this.#open().truncate(sizeBytes)
   }
