@@ -1,5 +1,5 @@
 /**
- * Serves the usual small requests of a connection straight from its socket: read whole, and answered. The first bytes that are
+ * Serves the usual requests of a connection straight from its socket: read, and answered. The first bytes that are
  * anything else go to `node:http`, and the connection with them for good.
  *
  * @module
@@ -7,7 +7,7 @@
 
 import type { Socket } from 'node:net'
 import type { Connection, TrackedConnection } from './connection.ts'
-import { DirectBody } from './direct-body.ts'
+import { type BodyFlow, DirectBody } from './direct-body.ts'
 import { DirectReader, type DirectReading, type DirectRequest } from './direct-request.ts'
 import { DirectResponse, type DirectSink } from './direct-response.ts'
 
@@ -26,6 +26,10 @@ export interface DirectExchangeOptions {
   readonly handler: DirectHandler
   /** The longest head that `node:http` takes; bytes. */
   readonly headerBytes: number
+  /** Bodies of any known length are read here; otherwise only those of small requests. */
+  readonly takesLargeBodies: boolean
+  /** A body up to this many bytes that nobody read is thrown away after the answer; a longer one ends the connection. */
+  readonly drainBytes: number
   /** No connection is to live on after its answer. */
   readonly isDraining: () => boolean
   readonly now: () => number
@@ -34,6 +38,9 @@ export interface DirectExchangeOptions {
   /** The handler threw; `isBegun` says whether some of its answer is out. */
   readonly failed: (connection: TrackedConnection, socket: Socket, error: unknown, isBegun: boolean) => void
 }
+
+/** A longer beginning of a body is copied, so that its consumer can free it; bytes. */
+const copiedBytes = 16_384
 
 /** One connection while it is served directly. */
 export class DirectExchange implements DirectSink {
@@ -54,14 +61,23 @@ export class DirectExchange implements DirectSink {
   #hasPeerEnded = false
   /** Of the request under way, if it had not come whole. */
   #body: DirectBody | undefined
+  #bodyBytes = 0
   /** What came while a request was under way. */
   #waiting: Buffer | undefined
+
+  readonly #flow: BodyFlow = {
+    pause: () => void this.#socket.pause(),
+    resume: () => void this.#socket.resume(),
+    sendContinue: () => {
+      if (!this.#isBegun && !this.isGone) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
+    },
+  }
 
   constructor(connection: TrackedConnection, socket: Socket, options: DirectExchangeOptions) {
     this.#connection = connection
     this.#socket = socket
     this.#options = options
-    this.#reader = new DirectReader(options.headerBytes)
+    this.#reader = new DirectReader(options.headerBytes, options.takesLargeBodies)
     connection.direct = this
     socket.on('data', this.#onData)
     socket.on('drain', this.#onDrain)
@@ -70,8 +86,12 @@ export class DirectExchange implements DirectSink {
     socket.on('close', this.#onClose)
   }
 
-  /** The client is to send more of a body. */
+  /** The client is to send more of a body, and nothing else keeps it from doing so. */
   get owesBody(): boolean {
+    return this.#body?.isWanted === true
+  }
+
+  get #isBodyMissing(): boolean {
     return this.#body !== undefined && this.#body.missing > 0
   }
 
@@ -80,7 +100,13 @@ export class DirectExchange implements DirectSink {
   }
 
   get isLastAnswer(): boolean {
-    return this.#hasPeerEnded || this.#options.isDraining()
+    return this.#hasPeerEnded || this.#options.isDraining() || this.#leavesTooMuch
+  }
+
+  /** Of a body that nobody has read there is more to come than is worth reading, or none before it is asked for. */
+  get #leavesTooMuch(): boolean {
+    if (!this.#isBodyMissing) return false
+    return this.#body?.awaitsContinue === true || this.#bodyBytes > this.#options.drainBytes
   }
 
   get isFull(): boolean {
@@ -100,6 +126,7 @@ export class DirectExchange implements DirectSink {
     this.#isAnswered = true
     this.#isTaken = isTaken
     this.#isLast = isLast
+    if (!isLast) this.#body?.discard()
     this.#doneIfAll()
   }
 
@@ -132,8 +159,8 @@ export class DirectExchange implements DirectSink {
   readonly #onEnd = (): void => {
     this.#hasPeerEnded = true
     if (!this.isBusy) this.#socket.end()
-    else if (this.owesBody && this.#isAnswered) this.#connection.linger(this.#options.now())
-    else if (this.owesBody) this.destroy()
+    else if (this.#isBodyMissing && this.#isAnswered) this.#connection.linger(this.#options.now())
+    else if (this.#isBodyMissing) this.destroy()
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -175,8 +202,12 @@ export class DirectExchange implements DirectSink {
     this.#body = undefined
     if (reading.isWhole) return reading
     const { begun, ...head } = reading
-    this.#body = new DirectBody(begun, head.bodyBytes)
-    return { ...head, readBody: this.#body.read }
+    // A part would keep all that came with it for as long as somebody looks at the head.
+    const own = begun.length > copiedBytes ? Buffer.from(begun) : begun
+    const body = new DirectBody(own, head.bodyBytes, head.awaitsContinue, this.#flow)
+    this.#body = body
+    this.#bodyBytes = head.bodyBytes
+    return { ...head, readBody: body.read, bodyChunks: () => body }
   }
 
   readonly #onFailure = (error: unknown): void => {
@@ -185,7 +216,7 @@ export class DirectExchange implements DirectSink {
 
   /** The next request begins when the answer has been taken, and what nobody read of the body is here; the end needs no body. */
   #doneIfAll(): void {
-    if (this.isBusy && this.#isTaken && (this.#isLast || !this.owesBody)) this.#done()
+    if (this.isBusy && this.#isTaken && (this.#isLast || !this.#isBodyMissing)) this.#done()
   }
 
   #done(): void {

@@ -81,8 +81,26 @@ describe('a request whose head came whole', () => {
         hasBody: true,
         isWhole: false,
         bodyBytes: 3,
+        awaitsContinue: false,
         begun: Buffer.from(begun),
       })
+    }
+  })
+
+  it('is read with what has come of a body of any length, where such bodies are taken', () => {
+    const reader = new DirectReader(undefined, true)
+    const readLarge = (text: string) => reader.read(Buffer.from(text, 'latin1'))
+    const large = `PUT /a HTTP/1.1\r\n${HOST}Content-Length: 5368709120\r\n\r\n`
+    expect(readLarge(`${large}${'x'.repeat(100_000)}`)).toMatchObject({ isWhole: false, bodyBytes: 5_368_709_120 })
+    const whole = readLarge(`PUT /a HTTP/1.1\r\n${HOST}Content-Length: 100000\r\n\r\n${'x'.repeat(100_000)}`)
+    expect(whole?.isWhole === true && whole.body.length).toBe(100_000)
+    expect(readLarge(`PUT /a HTTP/1.1\r\n${HOST}Content-Length: ${'9'.repeat(16)}\r\n\r\n`)).toBeUndefined()
+    expect(readLarge(`GET / HTTP/1.1\r\n${HOST}a: ${'b'.repeat(100_000)}\r\n\r\n`)).toBeUndefined()
+    const waiting = (headers: string) => readLarge(`PUT /a HTTP/1.1\r\n${HOST}${headers}\r\n`)
+    expect(waiting('Expect: 100-Continue\r\nContent-Length: 1\r\n')).toMatchObject({ awaitsContinue: true })
+    for (const expectation of ['100-continue', '100-continue\r\nExpect: 100-continue', '200-ok', '']) {
+      const length = expectation === '100-continue' ? 0 : 1
+      expect(waiting(`Expect: ${expectation}\r\nContent-Length: ${length}\r\n`)).toBeUndefined()
     }
   })
 })

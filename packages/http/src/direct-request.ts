@@ -28,10 +28,14 @@ export interface WholeRequest extends DirectHead {
   readonly body: Buffer
 }
 
-/** A request whose head is here and whose body, of a known and small length, is on its way. */
+/** A request whose head is here and whose body, of a known length, is on its way. */
 export interface BegunRequest extends DirectHead {
   readonly isWhole: false
   readonly bodyBytes: number
+  /** The client sends no body before it was told to, which the first reading does. */
+  readonly awaitsContinue: boolean
+  /** The body piece by piece, as of `bodyChunks`; to be iterated once, or `readBody` called. The pieces are the caller's. */
+  bodyChunks(): AsyncIterableIterator<Uint8Array>
   /**
    * The body, when it is here; to be called once or not at all. The buffer is the caller's.
    *
@@ -45,12 +49,12 @@ export type DirectRequest = WholeRequest | BegunRequest
 /** What was read: a request, or the head of one and what has come of its body. */
 export type DirectReading =
   | WholeRequest
-  | (Omit<BegunRequest, 'readBody'> & {
+  | (Omit<BegunRequest, 'readBody' | 'bodyChunks'> & {
       /** A view of the bytes that came. */
       readonly begun: Buffer
     })
 
-/** Longer requests are left to `node:http`; bytes. */
+/** Longer requests are left to `node:http`, unless large bodies are taken; bytes. */
 const maxRequestBytes = 16_384
 const maxHeadBytes = 8_192
 const maxHeaders = 64
@@ -96,6 +100,7 @@ interface Head {
   readonly bodyBytes: number
   readonly isChunked: boolean
   readonly hasSecret: boolean
+  readonly awaitsContinue: boolean
 }
 
 /** Heads up to this length are remembered; bytes. */
@@ -104,25 +109,33 @@ const maxRemembered = 1_024
 /** Reads the requests of one connection. Most clients send the same head again and again: then it is compared, and not read. */
 export class DirectReader {
   readonly #maxHeadBytes: number
+  readonly #takesLargeBodies: boolean
+  readonly #maxRequestBytes: number
   #bytes: Buffer | undefined
   #head: Head | undefined
 
-  /** @param headerBytes what `node:http` takes of a head */
-  constructor(headerBytes: number = maxHeadBytes) {
+  /**
+   * @param headerBytes what `node:http` takes of a head
+   * @param takesLargeBodies bodies of any known length, and of clients that wait for `100 Continue`
+   */
+  constructor(headerBytes: number = maxHeadBytes, takesLargeBodies = false) {
     this.#maxHeadBytes = Math.min(headerBytes, maxHeadBytes)
+    this.#takesLargeBodies = takesLargeBodies
+    this.#maxRequestBytes = takesLargeBodies ? Number.POSITIVE_INFINITY : maxRequestBytes
   }
 
   /** Reads what came, from the beginning of a request on. @returns `undefined` for what is not for us */
   read(bytes: Buffer): DirectReading | undefined {
-    if (bytes.length > maxRequestBytes) return undefined
+    if (bytes.length > this.#maxRequestBytes) return undefined
     const head = this.#remembered(bytes) ?? this.#readHead(bytes)
     if (head === undefined) return undefined
-    const { method, target, rawHeaders, headBytes, bodyBytes, isChunked } = head
+    const { method, target, rawHeaders, headBytes, bodyBytes, isChunked, awaitsContinue } = head
+    if (awaitsContinue && !(this.#takesLargeBodies && bodyBytes > 0)) return undefined
     const length = Math.max(0, bodyBytes)
     const begun = { method, target, rawHeaders, hasBody: isChunked || length > 0 }
     if (!isChunked && headBytes + length > bytes.length) {
-      if (headBytes + length > maxRequestBytes) return undefined
-      return { ...begun, isWhole: false, bodyBytes: length, begun: bytes.subarray(headBytes) }
+      if (headBytes + length > this.#maxRequestBytes) return undefined
+      return { ...begun, isWhole: false, bodyBytes: length, awaitsContinue, begun: bytes.subarray(headBytes) }
     }
     const body = isChunked ? onlyChunk(bytes, headBytes) : rest(bytes, headBytes, length)
     return body === undefined ? undefined : { ...begun, isWhole: true, body }
@@ -153,6 +166,7 @@ class HeadReader {
   #length = -1
   #isChunked = false
   #hasSecret = false
+  #awaitsContinue = false
 
   constructor(bytes: Buffer, maxBytes: number) {
     this.#bytes = bytes
@@ -172,6 +186,7 @@ class HeadReader {
       isChunked: this.#isChunked,
       // A query may be signed.
       hasSecret: this.#hasSecret || target.includes('?'),
+      awaitsContinue: this.#awaitsContinue,
     }
   }
 
@@ -247,13 +262,17 @@ class HeadReader {
         this.#hosts++
         return isHost(value)
       case 'content-length':
-        if (this.#length >= 0 || !/^\d{1,5}$/.test(value)) return false
+        if (this.#length >= 0 || !/^\d{1,15}$/.test(value)) return false
         this.#length = Number(value)
         return true
       case 'transfer-encoding':
         if (this.#isChunked) return false
         this.#isChunked = true
         return value === 'chunked'
+      case 'expect':
+        if (this.#awaitsContinue) return false
+        this.#awaitsContinue = true
+        return value.toLowerCase() === '100-continue'
       case 'connection':
         return value.toLowerCase() === 'keep-alive'
       default:

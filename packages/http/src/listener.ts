@@ -37,6 +37,8 @@ export interface ListenerOptions {
    * goes to `handler`, and all that follows on that connection. Without it everything does.
    */
   readonly direct?: DirectHandler
+  /** Whether `direct` is asked about bodies of any known length, and of clients that wait for `100 Continue`. Default `small`: 16 KiB with the head. */
+  readonly directBodies?: 'small' | 'any'
   /** Needed unless every endpoint is plaintext. */
   readonly certificates?: CertificateSource
   readonly clientCertificates?: ClientCertificateOptions
@@ -118,6 +120,7 @@ export class Listener {
     this.#pipeline = new RequestPipeline({
       handler: options.handler,
       direct: options.direct,
+      directBodies: options.directBodies ?? 'small',
       limits: this.#limits,
       formatRejection: options.formatRejection,
       onHandlerError: options.onHandlerError,

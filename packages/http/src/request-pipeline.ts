@@ -26,6 +26,7 @@ export interface RequestPipelineOptions {
   readonly handler: Handler
   /** Serves small requests that came whole, as far as it wants to. */
   readonly direct: DirectHandler | undefined
+  readonly directBodies: 'small' | 'any'
   readonly limits: ListenerLimits
   readonly formatRejection: FormatRejection | undefined
   readonly onHandlerError: ((error: unknown, request: IncomingMessage | undefined) => void) | undefined
@@ -82,11 +83,13 @@ export class RequestPipeline {
   }
 
   #directOptions(): DirectExchangeOptions | undefined {
-    const { direct: handler, limits, now } = this.#options
+    const { direct: handler, directBodies, limits, now } = this.#options
     if (handler === undefined) return undefined
     return {
       handler,
       headerBytes: limits.headerBytes,
+      takesLargeBodies: directBodies === 'any',
+      drainBytes: limits.drainBytes,
       now,
       isDraining: () => this.#isDraining,
       handOver: (_connection, socket) => this.#handOver(socket),

@@ -77,6 +77,7 @@ async function start(options: Options): Promise<number> {
             if (running !== false) direct += 1
             return running
           },
+          directBodies: 'any',
         }),
   })
   return listener.addresses[0]?.port ?? 0

@@ -169,7 +169,7 @@ function declaredLength(headers: RequestHeaders): number | undefined {
   return headers['transfer-encoding'] === undefined ? 0 : undefined
 }
 
-/** The body of a request that was read directly: a small one, which came whole or is about to. */
+/** The body of a request that was read directly: it came whole, or is on its way. */
 class DirectBody implements RequestBody {
   readonly declaredLength: number | undefined
   readonly #request: DirectRequest
@@ -199,8 +199,20 @@ class DirectBody implements RequestBody {
   }
 
   async *stream(): AsyncGenerator<Uint8Array> {
-    const bytes = await this.read(Number.POSITIVE_INFINITY)
-    if (bytes.length > 0) yield bytes
+    const request = this.#request
+    if (request.isWhole) {
+      const bytes = await this.read(Number.POSITIVE_INFINITY)
+      if (bytes.length > 0) yield bytes
+      return
+    }
+    try {
+      for await (const piece of request.bodyChunks()) {
+        this.#taken += piece.length
+        yield piece
+      }
+    } catch (error) {
+      throw transportError(error)
+    }
   }
 }
 

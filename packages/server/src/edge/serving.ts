@@ -61,7 +61,10 @@ const limitsOf = (settings: Settings) => ({
   responseStallMs: settings.stallTimeout,
 })
 
-function createHandlers(parts: ServingOptions, requestIds: RequestIds): Pick<ListenerOptions, 'handler' | 'direct'> {
+function createHandlers(
+  parts: ServingOptions,
+  requestIds: RequestIds,
+): Pick<ListenerOptions, 'handler' | 'direct' | 'directBodies'> {
   const { deployment, log, metrics } = parts
   const { settings } = deployment
   const proxies = new TrustedProxies(settings.trustedProxies)
@@ -112,7 +115,7 @@ function createHandlers(parts: ServingOptions, requestIds: RequestIds): Pick<Lis
     metricsAccess: settings.metricsAccess,
     metricsToken: settings.metricsToken,
   })
-  return { handler: router, direct: createDirectRouter(s3) }
+  return { handler: router, direct: createDirectRouter(s3), directBodies: 'any' }
 }
 
 function isReadable({ metadata }: ServingParts): boolean {
