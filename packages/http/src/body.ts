@@ -202,9 +202,9 @@ export async function sendBody(
       const isFirst = bytes === 0
       bytes += chunk.length
       if (expected !== undefined && bytes > expected) throw mismatch(expected)
-      if (held !== undefined) await valve.pass(held)
+      if (held !== undefined && !valve.pass(held)) await valve.drained(held)
       held = isFirst || expected === undefined || bytes === expected ? chunk : undefined
-      if (held === undefined) await valve.pass(chunk)
+      if (held === undefined && !valve.pass(chunk)) await valve.drained(chunk)
     }
     valve.check()
     if (expected !== undefined && bytes !== expected) throw mismatch(expected)
@@ -252,20 +252,26 @@ class Valve {
     if (this.isShut) throw aborted()
   }
 
-  async pass(piece: Uint8Array): Promise<void> {
-    const { length } = piece
-    if (!this.#response.write(piece)) await this.#drained()
-    this.sent.bytes += length
-    if (this.#response.unsentBytes === 0) this.#letGo?.(piece)
+  /** @returns `false` if `drained` has to be waited for */
+  pass(piece: Uint8Array): boolean {
+    const isTaken = this.#response.write(piece)
+    if (isTaken) this.#passed(piece)
+    return isTaken
   }
 
-  async #drained(): Promise<void> {
+  async drained(piece: Uint8Array): Promise<void> {
     if (!this.isShut && this.#response.writableNeedDrain) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
     this.check()
+    this.#passed(piece)
+  }
+
+  #passed(piece: Uint8Array): void {
+    this.sent.bytes += piece.length
+    if (this.#response.unsentBytes === 0) this.#letGo?.(piece)
   }
 
   close(): void {
