@@ -100,20 +100,21 @@ export class DirectResponse {
    */
   writeHead(status: number, headers: DirectHeaders = {}): this {
     let lines = ''
-    let isFramed = false
-    let isChunked = false
-    const add = (name: string, value: string | number): void => {
-      checkLine(name, value)
-      lines += `${name}: ${value}\r\n`
-      if (name.length === 14) isFramed ||= name.toLowerCase() === 'content-length'
-      else if (name.length === 17) isChunked ||= name.toLowerCase() === 'transfer-encoding'
+    let framing = 0
+    if (this.#set !== undefined) {
+      for (const [name, value] of this.#set) {
+        lines += headerLine(name, value)
+        framing |= framingOf(name)
+      }
     }
-    if (this.#set !== undefined) for (const [name, value] of this.#set) add(name, value)
-    for (const name in headers) add(name, headers[name] ?? '')
+    for (const name in headers) {
+      lines += headerLine(name, headers[name] ?? '')
+      framing |= framingOf(name)
+    }
     this.#hasBody = !this.#isHead && status !== 204 && status !== 304
-    this.#isChunked = this.#hasBody && !isFramed
+    this.#isChunked = this.#hasBody && (framing & hasLength) === 0
     this.#isLast = !this.shouldKeepAlive || this.#sink.isLastAnswer
-    const end = endOfHead(this.#isLast, this.#isChunked && !isChunked)
+    const end = endOfHead(this.#isLast, this.#isChunked && (framing & hasCoding) === 0)
     this.#head = statusLine(status) + lines + end
     this.headersSent = true
     return this
@@ -174,6 +175,21 @@ function checkLine(name: string, value: string | number): void {
   if (!fieldName.test(name) || (typeof value === 'string' && !fieldValue.test(value))) {
     throw new HttpError('invalid-header', 'a header of an answer cannot be sent')
   }
+}
+
+/** @throws HttpError `invalid-header` */
+function headerLine(name: string, value: string | number): string {
+  checkLine(name, value)
+  return `${name}: ${value}\r\n`
+}
+
+/** What a head says of the body, as bits. */
+const [hasLength, hasCoding] = [1, 2]
+
+function framingOf(name: string): number {
+  if (name.length === 14) return name.toLowerCase() === 'content-length' ? hasLength : 0
+  if (name.length === 17) return name.toLowerCase() === 'transfer-encoding' ? hasCoding : 0
+  return 0
 }
 
 const statusLines: (string | undefined)[] = []

@@ -18,7 +18,7 @@ export { isKeyName, type KeyPattern, parseKeyPattern } from './key-name.ts'
 export { replaceEntry } from './key-recovery.ts'
 export { type CreateOptions, KeyService, type KeyServiceOptions } from './key-service.ts'
 export type { KeyStateSource, KeyStateView } from './key-state.ts'
-export type { StoredKeyDescription } from './key-wire.ts'
+export type { OpenedByVersion, StoredKeyDescription } from './key-wire.ts'
 export { Keyring, type KeyringKeys, newKeyring, withNewKey, withNextCredentials } from './keyring.ts'
 export { decodeKeyringBody, encodeKeyringBody } from './keyring-body.ts'
 export {

@@ -21,7 +21,12 @@ import { KeyAdministration } from './key-administration.ts'
 import { decryptWithKey, encryptWithKey, hmacWithKey } from './key-cipher.ts'
 import { isKeyName } from './key-name.ts'
 import { checkUsable, type KeyStateSource, type KeyStateView } from './key-state.ts'
-import { decryptWithAnyVersion, describeStoredKey, type StoredKeyDescription } from './key-wire.ts'
+import {
+  decryptWithAnyVersion,
+  describeStoredKey,
+  type OpenedByVersion,
+  type StoredKeyDescription,
+} from './key-wire.ts'
 import { KmsError } from './kms-error.ts'
 import { describeLoadedKey, type LoadedKey, loadKey } from './loaded-key.ts'
 import { LoadedKeyCache, type LoadedKeyCounts } from './loaded-key-cache.ts'
@@ -143,6 +148,11 @@ export class KeyService implements Kms, KeyStateSource {
   }
 
   async generateDataKey(name: KeyName, context: Uint8Array, options?: KmsCallOptions): Promise<DataKey> {
+    return this.makeDataKey(name, context, options)
+  }
+
+  /** `generateDataKey` for who has many small requests: at once, or throwing at once, where the key is loaded. */
+  makeDataKey(name: KeyName, context: Uint8Array, options?: KmsCallOptions): DataKey | Promise<DataKey> {
     return this.#use(name, options, (key) => {
       checkUsable(name, key.state)
       const plaintext = this.#random(keyLength)
@@ -196,28 +206,33 @@ export class KeyService implements Kms, KeyStateSource {
   }
 
   /**
-   * `decrypt` for those who were not told the version, as KES's wire does not say it: tries the newest first.
+   * `decrypt` for those who were not told the version, as KES's wire does not say it: tries the newest first. At once, or throwing
+   * at once, where the key is loaded.
    *
    * @throws KmsError as `decrypt`
    */
-  async decryptAny(
+  decryptAny(
     name: KeyName,
     ciphertext: Uint8Array,
     context: Uint8Array,
     options?: KmsCallOptions,
-  ): Promise<{ readonly keyVersion: KeyVersion; readonly plaintext: Uint8Array }> {
+  ): OpenedByVersion | Promise<OpenedByVersion> {
     if (ciphertext.length > maxCiphertextBytes) throw new KmsError('not-authentic', 'the ciphertext is too long')
     const open = (key: LoadedKey) => {
       checkUsable(name, key.state)
       return decryptWithAnyVersion(key, ciphertext, context)
     }
-    try {
-      return await this.#use(name, options, open)
-    } catch (error) {
+    const openFresh = (error: unknown): Promise<OpenedByVersion> => {
       const isRefused = error instanceof KmsError && error.code === 'not-authentic'
       if (!isRefused || this.#cache.isCheckedWithin(name, freshMs)) throw error
       // Another node may have rotated the key a moment ago. Whoever sends rubbish costs one look per key and second.
       return endWaitingAt(options?.signal, this.#cache.useRechecked(name, open))
+    }
+    try {
+      const opened = this.#use(name, options, open)
+      return opened instanceof Promise ? opened.catch(openFresh) : opened
+    } catch (error) {
+      return openFresh(error)
     }
   }
 

@@ -21,6 +21,12 @@ export interface StoredKeyDescription {
   readonly currentVersion: KeyVersion
 }
 
+/** A plaintext, the caller's to zero, and the version that opened it. */
+export interface OpenedByVersion {
+  readonly keyVersion: KeyVersion
+  readonly plaintext: Uint8Array
+}
+
 /** Reads a description off a loaded key. */
 export function describeStoredKey({ first, current, state, currentVersion }: LoadedKey): StoredKeyDescription {
   return {
@@ -37,11 +43,7 @@ export function describeStoredKey({ first, current, state, currentVersion }: Loa
  *
  * @throws KmsError `not-authentic` when none fits
  */
-export function decryptWithAnyVersion(
-  key: LoadedKey,
-  ciphertext: Uint8Array,
-  context: Uint8Array,
-): { readonly keyVersion: KeyVersion; readonly plaintext: Uint8Array } {
+export function decryptWithAnyVersion(key: LoadedKey, ciphertext: Uint8Array, context: Uint8Array): OpenedByVersion {
   let keyVersion = key.currentVersion
   for (;;) {
     const version = key.versions.get(keyVersion)

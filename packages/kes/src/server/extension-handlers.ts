@@ -67,10 +67,14 @@ const moment = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?Z$/
 export const schedule = change('delete', 'scheduled for deletion', async (call, context) => {
   // Refused, or the client has gone.
   let key: KeyDescription | 'not done' = 'not done'
-  await withBody(call, context, bodyShapes.schedule, 'invalid request body', async ({ text }) => {
-    const due = new Date(moment.test(text) ? text : Number.NaN)
-    if (Number.isNaN(due.getTime())) return call.refuse(400, 'due is a time such as 2026-01-02T03:04:05Z')
-    key = await call.generation.keys.scheduleKeyDeletion(call.resource, due)
+  await withBody(call, context, {
+    shape: bodyShapes.schedule,
+    refusal: 'invalid request body',
+    work: async (_call, { text }) => {
+      const due = new Date(moment.test(text) ? text : Number.NaN)
+      if (Number.isNaN(due.getTime())) return call.refuse(400, 'due is a time such as 2026-01-02T03:04:05Z')
+      key = await call.generation.keys.scheduleKeyDeletion(call.resource, due)
+    },
   })
   return key
 })
