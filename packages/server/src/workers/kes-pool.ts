@@ -4,14 +4,13 @@
  *
  * @module
  */
-import type { Socket } from 'node:net'
 import { Acceptor, type Endpoint } from '@strongroom/http'
 import { type KesLogReaders, type KesMetricFamilies, mergeKesMetrics } from '@strongroom/kes'
 import { kesLogLine } from '../kes-output.ts'
 import { eventFrames, type KesMainCalls, type KesWorkerCalls, type KesWorkerStart } from './kes-worker-start.ts'
-import type { DataFrame, Link, Methods } from './link.ts'
+import type { DataFrame, Methods } from './link.ts'
 import { WorkerChild } from './worker-child.ts'
-import { type TeamWorker, WorkerTeam } from './worker-team.ts'
+import { WorkerTeam } from './worker-team.ts'
 
 export interface KesPoolOptions {
   readonly endpoints: readonly Endpoint[]
@@ -176,57 +175,28 @@ interface KesWorkerOptions {
 }
 
 /** One worker. */
-class KesWorker implements TeamWorker {
+class KesWorker extends WorkerChild<KesWorkerCalls, KesMainCalls> {
   /** Which logs are read there. */
   readers = nobody
   readonly #options: KesWorkerOptions
-  readonly #child: WorkerChild<KesWorkerCalls, KesMainCalls>
 
   constructor(options: KesWorkerOptions) {
+    const { methods, onExit, onLost } = options
+    super({ program: 'kes-worker-process.js', methods, onExit, onLost: (_frame, lines) => onLost(lines) })
     this.#options = options
-    this.#child = new WorkerChild({
-      program: 'kes-worker-process.js',
-      methods: options.methods,
-      onData: options.onData,
-      onLost: (_frame, lines) => options.onLost(lines),
-      askToStop: (link) => link.call('stop', null),
-      onExit: options.onExit,
-    })
   }
 
-  get link(): Link<KesWorkerCalls, KesMainCalls> {
-    return this.#child.link
-  }
-
-  get isServing(): boolean {
-    return this.#child.isServing
-  }
-
-  get hasServed(): boolean {
-    return this.#child.hasServed
-  }
-
-  get pid(): number | undefined {
-    return this.#child.pid
-  }
-
-  start(): Promise<void> {
+  protected async begin(): Promise<void> {
     const { told, forward } = this.#options
-    return this.#child.start(async () => {
-      await this.link.call('serve', told, { timeoutMs: startMs })
-      await this.link.call('forward', forward(), { timeoutMs: startMs })
-    })
+    await this.link.call('serve', told, { timeoutMs: startMs })
+    await this.link.call('forward', forward(), { timeoutMs: startMs })
   }
 
-  handOver(socket: Socket, plaintext: boolean): void {
-    this.#child.handOver(socket, plaintext)
+  protected askToStop(): Promise<null> {
+    return this.link.call('stop', null)
   }
 
-  stop(graceMs: number): Promise<void> {
-    return this.#child.stop(graceMs)
-  }
-
-  kill(): Promise<void> {
-    return this.#child.kill()
+  protected take(frame: DataFrame, payload: Buffer): void {
+    this.#options.onData(frame, payload)
   }
 }

@@ -11,27 +11,25 @@ import { Duplex } from 'node:stream'
 import { ServerError } from '../server-error.ts'
 import { type DataFrame, Link, type Methods } from './link.ts'
 import { type HandOver, linkDescriptor } from './worker-start.ts'
+import type { TeamWorker } from './worker-team.ts'
 
 /** The built programs, also for a main that runs from its sources. */
 const programs = join(import.meta.dirname, '../../dist/workers')
 
-export interface WorkerChildOptions<Theirs, Mine> {
+export interface WorkerChildOptions<Mine> {
   /** Name of the built program. */
   readonly program: string
   readonly methods: Methods<Mine>
-  readonly onData: (frame: DataFrame, payload: Buffer) => void
   readonly onLost?: (frame: DataFrame, lines: number) => void
-  /** Has it finish; resolves when it has. */
-  readonly askToStop: (link: Link<Theirs, Mine>) => Promise<unknown>
   /** Told once, when the process has ended. */
   readonly onExit: (reason: string) => void
 }
 
-/** See the module. */
-export class WorkerChild<Theirs, Mine> {
+/** See the module. Its owner says what it is told, and takes what it sends. */
+export abstract class WorkerChild<Theirs, Mine> implements TeamWorker {
   readonly link: Link<Theirs, Mine>
   readonly #child: ChildProcess
-  readonly #options: WorkerChildOptions<Theirs, Mine>
+  readonly #options: WorkerChildOptions<Mine>
   readonly #exited: Promise<void>
   /** Given away, and not sent yet: Node.js sends one, waits, and says nothing of the others when the process ends. */
   readonly #unsent = new Set<Socket>()
@@ -39,7 +37,7 @@ export class WorkerChild<Theirs, Mine> {
   #hasServed = false
   #hasEnded = false
 
-  constructor(options: WorkerChildOptions<Theirs, Mine>) {
+  constructor(options: WorkerChildOptions<Mine>) {
     this.#options = options
     this.#child = fork(join(programs, options.program), [], {
       // Its log comes over the link. What a runtime says when it breaks off goes where ours would.
@@ -50,7 +48,7 @@ export class WorkerChild<Theirs, Mine> {
     if (!(stream instanceof Duplex)) throw new ServerError('internal', 'this runtime cannot start workers')
     this.link = new Link(stream, {
       methods: options.methods,
-      onData: options.onData,
+      onData: (frame, payload) => this.take(frame, payload),
       onLost: options.onLost,
       onEnd: () => {
         this.#isServing = false
@@ -76,10 +74,18 @@ export class WorkerChild<Theirs, Mine> {
     return this.#child.pid
   }
 
-  /** Takes the steps after which it serves; one that fails ends the process. @throws what `steps` throws */
-  async start(steps: () => Promise<void>): Promise<void> {
+  /** The steps after which it serves. @throws ServerError, Error; then the process is ended */
+  protected abstract begin(): Promise<void>
+
+  /** Has it finish; resolves when it has. */
+  protected abstract askToStop(): Promise<unknown>
+
+  protected abstract take(frame: DataFrame, payload: Buffer): void
+
+  /** Resolves when it serves. @throws what `begin` throws */
+  async start(): Promise<void> {
     try {
-      await steps()
+      await this.begin()
       this.#isServing = true
       this.#hasServed = true
     } catch (error) {
@@ -109,7 +115,7 @@ export class WorkerChild<Theirs, Mine> {
     const kill = setTimeout(() => this.#child.kill('SIGKILL'), graceMs)
     try {
       // One that is just starting is not worth waiting for.
-      if (this.#isServing) await this.#options.askToStop(this.link)
+      if (this.#isServing) await this.askToStop()
       else this.#child.kill('SIGKILL')
       this.link.end()
     } catch {

@@ -3,13 +3,11 @@
  *
  * @module
  */
-import type { Socket } from 'node:net'
 import { encodeKeyringBody, type Keyring } from '@strongroom/kms'
 import { type LmdbMetadataStore, serveCommit } from '@strongroom/storage'
-import type { DataFrame, Link, MainCalls, Methods, WorkerCalls } from './link.ts'
+import type { DataFrame, MainCalls, Methods, WorkerCalls } from './link.ts'
 import { WorkerChild } from './worker-child.ts'
 import type { WorkerStart } from './worker-start.ts'
-import type { TeamWorker } from './worker-team.ts'
 
 export interface WorkerHandleOptions {
   /** What it is told when it starts. */
@@ -31,62 +29,40 @@ const openMs = 10_000
 const startMs = 60_000
 
 /** See the module. */
-export class WorkerHandle implements TeamWorker {
-  readonly #child: WorkerChild<WorkerCalls, MainCalls>
+export class WorkerHandle extends WorkerChild<WorkerCalls, MainCalls> {
   readonly #options: WorkerHandleOptions
 
   constructor(options: WorkerHandleOptions) {
+    const { methods, onExit } = options
+    super({ program: 'worker-process.js', methods, onExit })
     this.#options = options
-    this.#child = new WorkerChild({
-      program: 'worker-process.js',
-      methods: options.methods,
-      onData: (frame, payload) => this.#take(frame, payload),
-      askToStop: (link) => link.call('stop', null),
-      onExit: options.onExit,
-    })
   }
 
-  get link(): Link<WorkerCalls, MainCalls> {
-    return this.#child.link
-  }
-
-  get isServing(): boolean {
-    return this.#child.isServing
-  }
-
-  get hasServed(): boolean {
-    return this.#child.hasServed
-  }
-
-  get pid(): number | undefined {
-    return this.#child.pid
-  }
-
-  /** Resolves when it serves. @throws ServerError, Error */
-  start(): Promise<void> {
+  protected async begin(): Promise<void> {
     const { keyring, told, metadata } = this.#options
     const { link } = this
-    return this.#child.start(async () => {
-      const body = encodeKeyringBody(keyring.content)
-      try {
-        link.send('keyring', body)
-        link.flush()
-      } finally {
-        body.fill(0)
-      }
-      // Commits wait for the opening, and not for the start of a process.
-      await link.call('prepare', told, { timeoutMs: startMs })
-      await metadata.holdCommits(() => this.#openMetadata())
-      await link.call('serve', null, { timeoutMs: startMs })
-    })
+    const body = encodeKeyringBody(keyring.content)
+    try {
+      link.send('keyring', body)
+      link.flush()
+    } finally {
+      body.fill(0)
+    }
+    // Commits wait for the opening, and not for the start of a process.
+    await link.call('prepare', told, { timeoutMs: startMs })
+    await metadata.holdCommits(() => this.#openMetadata())
+    await link.call('serve', null, { timeoutMs: startMs })
   }
 
-  handOver(socket: Socket, plaintext: boolean): void {
-    this.#child.handOver(socket, plaintext)
+  protected askToStop(): Promise<null> {
+    return this.link.call('stop', null)
   }
 
-  stop(graceMs: number): Promise<void> {
-    return this.#child.stop(graceMs)
+  protected take(frame: DataFrame, payload: Buffer): void {
+    if (frame === 'commit') {
+      void serveCommit(this.#options.metadata, payload, (reply) => this.link.send('committed', reply))
+    } else if (frame === 'log') eachLine(payload, this.#options.onLog)
+    else if (frame === 'access') eachLine(payload, this.#options.onAccess)
   }
 
   /** When it has ended, the worker has the map open, or is no more. */
@@ -94,16 +70,9 @@ export class WorkerHandle implements TeamWorker {
     try {
       await this.link.call('openMetadata', null, { timeoutMs: openMs })
     } catch (error) {
-      await this.#child.kill()
+      await this.kill()
       throw error
     }
-  }
-
-  #take(frame: DataFrame, payload: Buffer): void {
-    if (frame === 'commit') {
-      void serveCommit(this.#options.metadata, payload, (reply) => this.link.send('committed', reply))
-    } else if (frame === 'log') eachLine(payload, this.#options.onLog)
-    else if (frame === 'access') eachLine(payload, this.#options.onAccess)
   }
 }
 
