@@ -62,7 +62,8 @@ async function writeInline(
 ): Promise<SealedBody> {
   const { sizeBytes } = body
   const layers = innerKey ? twoLayers : oneLayer
-  const bytes = await collect(body)
+  const bytes =
+    body.content instanceof Uint8Array ? whole(body.content, sizeBytes) : await collect(body.content, sizeBytes)
   const digests = digestWhole(body, bytes, wantsMd5)
   if (sizeBytes === 0) return { sizeBytes, ...digests, putInto: () => {}, discard: async () => {} }
   const stream = {
@@ -84,12 +85,13 @@ async function writeInline(
 const oneLayer = {} as const
 const twoLayers = { layers: 2 } as const
 
+function whole(content: Uint8Array, sizeBytes: number): Uint8Array {
+  if (content.length !== sizeBytes) throw new EngineError('IncompleteBody')
+  return content
+}
+
 /** All of a small body. */
-async function collect({ content, sizeBytes }: WriteBody): Promise<Uint8Array> {
-  if (content instanceof Uint8Array) {
-    if (content.length !== sizeBytes) throw new EngineError('IncompleteBody')
-    return content
-  }
+async function collect(content: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafe(sizeBytes)
   let at = 0
   for await (const chunk of content) {

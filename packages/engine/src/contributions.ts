@@ -9,6 +9,7 @@
  * @module
  */
 
+import { BoundedMap } from './bounded-map.ts'
 import type { Envelope } from './envelope-record.ts'
 import { asBuffer } from './ids.ts'
 import type { ObjectRecord, ObjectVersion, StoredStream } from './object-record.ts'
@@ -81,11 +82,8 @@ export class Tally {
   get counts(): ReadonlyMap<string, { readonly key: Uint8Array; readonly delta: number }> {
     const counts = new Map<string, { readonly key: Uint8Array; readonly delta: number }>()
     for (const rows of [this.#bucketRows, this.#keyRows]) {
-      for (const { figures, keyOf } of rows.values()) {
-        figures.forEach((delta, what) => {
-          const key = keyOf(what)
-          counts.set(mapKeyOf(key), { key, delta })
-        })
+      for (const { figures, keys } of rows.values()) {
+        for (const [what, key] of keys.entries()) counts.set(mapKeyOf(key), { key, delta: figures[what] ?? 0 })
       }
     }
     return counts
@@ -94,10 +92,12 @@ export class Tally {
   /** Tells what a commit has to add to counters. */
   eachAddition(add: (key: Uint8Array, delta: number) => void): void {
     for (const rows of [this.#bucketRows, this.#keyRows]) {
-      for (const { figures, keyOf } of rows.values()) {
-        figures.forEach((delta, what) => {
-          if (delta !== 0) add(keyOf(what), delta)
-        })
+      for (const { figures, keys } of rows.values()) {
+        for (let what = 0; what < keys.length; what += 1) {
+          const delta = figures[what]
+          const key = keys[what]
+          if (delta && key) add(key, delta)
+        }
       }
     }
   }
@@ -147,13 +147,21 @@ export class Tally {
 /** The counters of one bucket, or of one key version in one bucket. */
 interface CountRow {
   readonly figures: number[]
-  readonly keyOf: (what: number) => Uint8Array
+  readonly keys: readonly Uint8Array[]
 }
 
-function rowOf(rows: Map<string, CountRow>, id: string, length: number, keyOf: CountRow['keyOf']): number[] {
+/** Keys of counters by the id of their row, which says of which kind it is by its length: every write needs them. */
+const counterKeys = new BoundedMap<string, readonly Uint8Array[]>(1_000)
+
+function rowOf(rows: Map<string, CountRow>, id: string, length: number, keyOf: (what: number) => Uint8Array): number[] {
   const found = rows.get(id)
   if (found) return found.figures
-  const row: CountRow = { figures: new Array<number>(length).fill(0), keyOf }
+  let keys = counterKeys.get(id)
+  if (!keys) {
+    keys = Array.from({ length }, (_, what) => keyOf(what))
+    counterKeys.set(id, keys)
+  }
+  const row: CountRow = { figures: new Array<number>(length).fill(0), keys }
   rows.set(id, row)
   return row.figures
 }

@@ -8,6 +8,7 @@
 import { zero } from '@strongroom/crypto'
 import { type DataKey, type KeyStateSource, type Kms, KmsError, SharedLoads } from '@strongroom/kms'
 import { BoundedMap } from './bounded-map.ts'
+import { asBuffer } from './ids.ts'
 
 /** Who shares a data key. The caller has decided already that the requester may use the key. */
 export interface DataKeyScope {
@@ -147,7 +148,7 @@ function copyOf(shared: Shared): DataKey {
 
 function scopeId(scope: DataKeyScope, { currentVersion, generation = '' }: CurrentKey): string {
   // Fixed lengths first, the variable rest last, its lengths before it: no two scopes look alike.
-  const ids = Buffer.concat([scope.bucketId, scope.keyId]).toString('latin1')
-  const context = Buffer.from(scope.kmsContext).toString('latin1')
+  const ids = asBuffer(scope.bucketId).toString('latin1') + asBuffer(scope.keyId).toString('latin1')
+  const context = asBuffer(scope.kmsContext).toString('latin1')
   return `${ids}${currentVersion}/${generation.length}/${generation}${scope.accountId}/${context}`
 }

@@ -60,7 +60,7 @@ async function removeFound(
 ): Promise<void> {
   const key = objectKey.encode(target.bucketId, target.name)
   draft.check(key, found.currentEntry)
-  const current = decodeObjectRecord(context.records.open(found.currentEntry))
+  const current = found.isCurrent ? found.record : context.records.decodedObject(found.currentEntry)
   const before: Holder[] = []
   const after: Holder[] = []
   if (found.record.inVersions || !found.isCurrent) {

@@ -52,18 +52,23 @@ export async function putVersion(
   if (version.keyId) await checkKey(context, snapshot, draft, version.keyId)
   const slot = await openSlot(context, snapshot, draft, target, versioning)
   checkWriteConditions(version.conditions, slot.current)
-  const head = { ...slotHead(slot), ...content }
+  const { sequence, isNull } = slot
+  const { sizeBytes, etag, data, checksum } = content
   const { storageClass } = details.metadata
-  const lastModifiedMs = Math.trunc(context.now())
+  const bound = { sequence, isNull, sizeBytes, etag, data, bucketId, name, context: details.context }
   const record: ObjectVersion = {
     kind: 'object',
-    ...head,
-    lastModifiedMs,
+    ...slotHead(slot),
+    sizeBytes,
+    etag,
+    data,
+    ...(checksum === undefined ? undefined : { checksum }),
+    lastModifiedMs: Math.trunc(context.now()),
     ownerAccountId: version.ownerAccountId,
     ...(storageClass === undefined ? undefined : { storageClass }),
     details,
     tagCount: details.tags.length,
-    envelope: version.seal({ ...head, ...target, context: details.context }),
+    envelope: version.seal(checksum === undefined ? bound : { ...bound, checksum }),
   }
   await fillSlot(context, snapshot, draft, target, slot, record, version.isFresh)
   return writtenObjectOf(record, versioning !== 'unset')

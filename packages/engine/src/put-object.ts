@@ -26,7 +26,7 @@ export async function putObject(context: EngineContext, input: PutObjectInput): 
   const { requester, bucket, name, encryption } = input
   const bucketId = bucketIdOf(bucket)
   const plan = await planEncryption(context, requester, bucket, name, encryption)
-  await checkEarly(context, input, bucketId)
+  if (input.conditions) await checkEarly(context, input, bucketId)
   const target = { requester, bucketId, bucketName: bucket.name, name }
   const fresh = await newDataKey(context, target, plan)
   const keys = newLayerKeys(context.random, fresh.dataKey)

@@ -40,16 +40,11 @@ export interface Change {
  *
  * @throws StaleSnapshot if something that the change refers to is gone: the records have to be read again
  */
-export async function settle(
-  context: SettleContext,
-  snapshot: Snapshot,
-  draft: CommitDraft,
-  change: Change,
-): Promise<void> {
+export function settle(context: SettleContext, snapshot: Snapshot, draft: CommitDraft, change: Change): Promise<void> {
   const tally = new Tally()
   for (const holder of change.before) tally.contribute(holder, -1)
   for (const holder of change.after) tally.contribute(holder, 1)
-  await settleTally(context, snapshot, draft, tally, change.isFresh)
+  return settleTally(context, snapshot, draft, tally, change.isFresh)
 }
 
 /** As {@link settle}, for differences that were summed already. */

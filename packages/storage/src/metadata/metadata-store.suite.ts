@@ -121,4 +121,18 @@ function commitTests(store: () => MetadataStore): void {
     expect(await store().commit({ adds: [add('sum', 1), add('sum', 2)] })).toEqual({ committed: true })
     expect(await counter(store(), 'sum')).toBe(6)
   })
+
+  test('a counter that goes beyond what a number holds, and back, is exact', async () => {
+    const deltas = [
+      7,
+      Number.MAX_SAFE_INTEGER,
+      Number.MAX_SAFE_INTEGER,
+      -Number.MAX_SAFE_INTEGER,
+      4,
+      -Number.MAX_SAFE_INTEGER,
+    ]
+    const results = await Promise.all(deltas.map((delta) => store().commit({ adds: [add('far', delta)] })))
+    expect(results.every((result) => result.committed)).toBe(true)
+    expect(await counter(store(), 'far')).toBe(11)
+  })
 }

@@ -24,7 +24,7 @@ const committed: CommitResult = { committed: true }
 
 interface Sum {
   readonly key: Uint8Array
-  delta: bigint
+  delta: number
 }
 
 /**
@@ -44,7 +44,7 @@ export function applyBatch(tables: LmdbTables, commits: readonly Commit[]): Comm
     for (const key of commit.deletes ?? []) tables.entries.remove(key)
     if (commit.puts !== undefined && commit.puts.length > 0) sequence++
     for (const put of commit.puts ?? []) tables.entries.put(put.key, encodeEntry(scratch, sequence, put.value))
-    for (const { key, delta } of commit.adds ?? []) addUp(sums, key, delta)
+    for (const { key, delta } of commit.adds ?? []) addUp(tables.counters, sums, key, delta)
     return committed
   })
   for (const { key, delta } of sums.values()) addToCounter(tables.counters, key, delta)
@@ -69,18 +69,28 @@ function writeSequence(state: LmdbTable, sequence: number): void {
   state.put(sequenceKey, bytes)
 }
 
-function addUp(sums: Map<string, Sum>, key: Uint8Array, delta: number): void {
+function addUp(counters: LmdbTable, sums: Map<string, Sum>, key: Uint8Array, delta: number): void {
   const name = mapKey(key)
   const sum = sums.get(name)
-  if (sum === undefined) sums.set(name, { key, delta: BigInt(delta) })
-  else sum.delta += BigInt(delta)
+  if (sum === undefined) {
+    sums.set(name, { key, delta })
+    return
+  }
+  const total = sum.delta + delta
+  if (Number.isSafeInteger(total)) {
+    sum.delta = total
+    return
+  }
+  // No longer exact: what came before goes into the counter now.
+  addToCounter(counters, key, sum.delta)
+  sum.delta = delta
 }
 
 /** A counter at zero is not kept: it reads as zero anyway, and those of deleted buckets and keys go away. */
-function addToCounter(counters: LmdbTable, key: Uint8Array, delta: bigint): void {
-  if (delta === 0n) return
+function addToCounter(counters: LmdbTable, key: Uint8Array, delta: number): void {
+  if (delta === 0) return
   const stored = counters.getBinaryFast(key)
-  const value = BigInt.asIntN(64, (stored === undefined ? 0n : readInt64(stored)) + delta)
+  const value = BigInt.asIntN(64, (stored === undefined ? 0n : readInt64(stored)) + BigInt(delta))
   if (value === 0n) {
     counters.remove(key)
     return

@@ -148,13 +148,14 @@ export class LmdbMetadataStore implements LocalMetadataStore {
     this.#isCurrent = this.#figures.batches > 0
   }
 
-  async commit(commit: Commit): Promise<CommitResult> {
-    const refusal = this.#refusal()
-    if (refusal !== undefined) throw refusal
-    checkCommit(commit)
-    if (this.#queue.length >= this.#maxQueuedCommits)
-      throw new StorageError('unavailable', 'too many commits are waiting')
-    return await new Promise<CommitResult>((resolve, reject) => {
+  commit(commit: Commit): Promise<CommitResult> {
+    // What is thrown in here rejects the promise.
+    return new Promise<CommitResult>((resolve, reject) => {
+      const refusal = this.#refusal()
+      if (refusal !== undefined) throw refusal
+      checkCommit(commit)
+      if (this.#queue.length >= this.#maxQueuedCommits)
+        throw new StorageError('unavailable', 'too many commits are waiting')
       this.#queue.push({ commit, resolve, reject })
       this.#startGroup()
     })
