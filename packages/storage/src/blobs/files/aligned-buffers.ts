@@ -23,8 +23,11 @@ export interface BufferHolder {
   yieldIdle(): void
 }
 
-/** How long a buffer may lie idle while others wait for one; milliseconds. */
-const idleMs = 20
+/**
+ * How long a buffer may lie idle while others wait for one; milliseconds. It is given up at the second look, between which every
+ * connection that has something to be read is read.
+ */
+const idleMs = 5
 
 /** Hands out buffers of one size; who finds none waits for one to come back. */
 export class AlignedBuffers {

@@ -23,8 +23,8 @@ const fileMode = 0o600
 /** Blobs from this size on are written past the page cache: as much as a part of an upload has at most clients. */
 const defaultDirectBytes = 4 * 1024 * 1024
 
-/** The buffers of all direct writes: those that the medium takes from, and one more for each of many uploads. Hardly any is ever full. */
-const writeBuffers = { count: 48, sizeBytes: 1088 * 1024 }
+/** The buffers of all direct writes: those that the medium takes from, and those that are being filled. Hardly any is ever full. */
+const writeBuffers = { count: 24, sizeBytes: 1088 * 1024 }
 
 /** Absent where the system has no direct writes. */
 const directFlags: number | undefined =
