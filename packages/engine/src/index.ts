@@ -10,6 +10,6 @@ export { createEngine, type EngineMaintenance, type MaintainedEngine } from './e
 export * from './engine-error.ts'
 export * from './inspection.ts'
 export { isKeyId } from './key-registry.ts'
-export { letGoOfCiphered } from './let-go.ts'
+export { letGo, letGoOfCiphered } from './let-go.ts'
 export type { SweepReport } from './sweep.ts'
 export type { WriteSpace } from './write-space.ts'

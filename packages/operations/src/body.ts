@@ -5,7 +5,7 @@
  * @module
  */
 
-import { EngineError } from '@strongroom/engine'
+import { EngineError, letGo } from '@strongroom/engine'
 import { AwsChunkedDecoder, PayloadCheck, parseDecodedLength, parseTrailerNames } from '@strongroom/sigv4'
 import type { Payload } from './authenticate.ts'
 import type { RequestBody, RequestHeaders } from './request.ts'
@@ -20,6 +20,7 @@ const chunkedOverheadBytes = 64 * 1024
 export interface ObjectBody {
   /** Plaintext bytes that must come. */
   readonly sizeBytes: number
+  /** A piece of a stream may be gone when the next one is asked for. */
   readonly content: Uint8Array | AsyncIterable<Uint8Array>
   /** Trailing headers; to be asked for after the content ended. Empty before, and for bodies without. */
   readonly trailers: () => ReadonlyMap<string, string>
@@ -103,7 +104,10 @@ async function chunkedBody(source: BodySource): Promise<ObjectBody> {
   }
   async function* decoded(): AsyncGenerator<Uint8Array> {
     try {
-      for await (const chunk of transportErrors(source.body.stream())) yield* decoder.push(chunk)
+      for await (const chunk of transportErrors(source.body.stream())) {
+        yield* decoder.push(chunk)
+        if (!decoder.isHolding) letGo(chunk)
+      }
       trailers = decoder.end()
     } finally {
       decoder.close()

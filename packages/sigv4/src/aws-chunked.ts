@@ -104,6 +104,11 @@ export class AwsChunkedDecoder {
     }
   }
 
+  /** Whether slices of what was pushed are kept, for a signature that has not come. */
+  get isHolding(): boolean {
+    return this.#held.length > 0
+  }
+
   /** Zeroes the key and drops what was held. Needed only when a body is abandoned before `end`. */
   close(): void {
     this.#state = 'ended'
