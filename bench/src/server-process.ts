@@ -126,7 +126,7 @@ export async function startServerOn(data: string, options: StartOptions): Promis
 }
 
 /** A process and all its descendants: workers of a server are measured with it. */
-function withChildren(pid: number): number[] {
+export function withChildren(pid: number): number[] {
   const pids = [pid]
   for (const parent of pids) {
     const children = readIfThere(`/proc/${parent}/task/${parent}/children`).split(' ').filter(Boolean)
