@@ -83,9 +83,10 @@ async function runHere(args) {
 
 /**
  * Bun's allocator gives memory back to the system after 10 ms and asks for it again at once: under load, page faults are
- * half of the work. Kept, it is used again (bench/src/server-process.ts starts servers with the same).
+ * half of the work. Kept for a second, it is used again, and a burst of uploads does not stay in memory for good
+ * (docs/adr/0022-large-blobs-past-the-page-cache.md; bench/src/server-process.ts starts servers with the same).
  */
-const bunSettings = { MIMALLOC_PURGE_DELAY: '-1' }
+const bunSettings = { MIMALLOC_PURGE_DELAY: '1000' }
 
 /** The file descriptor of a pipe whose other end only the parent holds: the kernel closes it however the parent ends. */
 const lifeline = 3

@@ -45,7 +45,7 @@ export interface StartOptions {
 }
 
 /** As scripts/runtime.mjs starts Bun. */
-export const bunEnvironment = { MIMALLOC_PURGE_DELAY: '-1' } as const
+export const bunEnvironment = { MIMALLOC_PURGE_DELAY: '1000' } as const
 
 /** Makes an empty directory for a server's data. Whoever made it removes it; one that is cut short leaves it to the exit. */
 export async function makeDataDirectory({ directory }: Pick<StartOptions, 'directory'>): Promise<string> {

@@ -24,7 +24,7 @@ const fileMode = 0o600
 const defaultDirectBytes = 4 * 1024 * 1024
 
 /** The buffers of all direct writes: those that the medium takes from, and those that are being filled. Hardly any is ever full. */
-const writeBuffers = { count: 24, sizeBytes: 1088 * 1024 }
+const writeBuffers = { count: 8, sizeBytes: 1088 * 1024 }
 
 /** Absent where the system has no direct writes. */
 const directFlags: number | undefined =
