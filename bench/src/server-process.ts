@@ -47,6 +47,9 @@ export interface StartOptions {
 /** As scripts/runtime.mjs starts Bun. */
 export const bunEnvironment = { MIMALLOC_PURGE_DELAY: '1000' } as const
 
+/** As it starts Bun for the key service. */
+export const keyServiceBunEnvironment = { ...bunEnvironment, BUN_JSC_gcMaxHeapSize: String(24 * 1024 * 1024) } as const
+
 /** Makes an empty directory for a server's data. Whoever made it removes it; one that is cut short leaves it to the exit. */
 export async function makeDataDirectory({ directory }: Pick<StartOptions, 'directory'>): Promise<string> {
   const data = await mkdtemp(join(directory ?? tmpdir(), 'strongroom-bench-'))

@@ -12,7 +12,7 @@ import { describeMachine, describeRuntime, resolveRuntime } from '../bench.ts'
 import { partTitles } from '../parts.ts'
 import { Progress } from '../progress.ts'
 import { commandOf, composePage } from '../report/page.ts'
-import { anonymousMemoryBytes, bunEnvironment, cpuSeconds, withChildren } from '../server-process.ts'
+import { anonymousMemoryBytes, cpuSeconds, keyServiceBunEnvironment, withChildren } from '../server-process.ts'
 import type { KesProcessReady } from './kes-process.ts'
 import { formatKesCells, formatKesFloors, type KesCell } from './kes-report.ts'
 import { formatRequest, LoadConnection, type LoadTarget, load, openConnections } from './load.ts'
@@ -121,7 +121,7 @@ async function start(
   const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`]
   const child = spawn(runtime, [...flags, join(root, 'bench/dist/kes/kes-process.js'), workers], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...bunEnvironment, ...process.env },
+    env: { ...keyServiceBunEnvironment, ...process.env },
   })
   process.once('exit', () => child.kill('SIGTERM'))
   const exited = new Promise<never>((_resolve, reject) => {
