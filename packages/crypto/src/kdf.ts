@@ -9,56 +9,11 @@ import { argon2id as wasmArgon2id } from 'hash-wasm'
 import { invalidArgument } from './crypto-error.ts'
 import { asBuffer, checkKey } from './secrets.ts'
 
-/** Bytes of a block of SHA-256, and of its result. */
-const [blockBytes, digestBytes] = [64, 32]
-/** Longer messages are worth an object of the library. */
-const maxShortBytes = 448
-const [innerPad, outerPad] = [0x36, 0x5c]
-/** `key ^ innerPad ‖ message`, and `key ^ outerPad ‖ digest` (RFC 2104); nothing of a key stays in them. */
-const inner = Buffer.alloc(blockBytes + maxShortBytes, innerPad)
-const outer = Buffer.alloc(blockBytes + digestBytes, outerPad)
-
 /** HMAC-SHA-256 over the concatenation of `parts`; text is UTF-8. 32 bytes, owned by the caller. */
 export function hmacSha256(key: Uint8Array, ...parts: readonly (Uint8Array | string)[]): Buffer {
-  if (key.length <= blockBytes) {
-    const mac = shortHmac(key, parts)
-    if (mac !== undefined) return mac
-  }
   const hmac = nodeCrypto.createHmac('sha256', key)
   for (const part of parts) hmac.update(part)
   return hmac.digest()
-}
-
-/**
- * The same by two hashes, for a message that is short. An object of the library costs the collector of Bun a kilobyte and
- * something to finalize, which for a request that is about one data key is a good part of all that it leaves behind.
- */
-function shortHmac(key: Uint8Array, parts: readonly (Uint8Array | string)[]): Buffer | undefined {
-  let end = blockBytes
-  for (const part of parts) end += typeof part === 'string' ? Buffer.byteLength(part) : part.length
-  if (end > inner.length) return undefined
-  try {
-    for (let at = 0; at < key.length; at++) {
-      const byte = key[at] ?? 0
-      inner[at] = byte ^ innerPad
-      outer[at] = byte ^ outerPad
-    }
-    let at = blockBytes
-    for (const part of parts) {
-      if (typeof part === 'string') at += inner.write(part, at)
-      else {
-        inner.set(part, at)
-        at += part.length
-      }
-    }
-    const digest = nodeCrypto.hash('sha256', inner.subarray(0, end), 'buffer')
-    outer.set(digest, blockBytes)
-    digest.fill(0)
-    return nodeCrypto.hash('sha256', outer, 'buffer')
-  } finally {
-    inner.fill(innerPad, 0, end)
-    outer.fill(outerPad)
-  }
 }
 
 /**
